@@ -1,0 +1,21 @@
+"""Defaults of Prefect and MLflow that must be set before either is imported. What the user has set stays."""
+
+import os
+
+DEFAULTS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 s is too short on a busy machine
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # our own progress is on the terminal
+    "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the mirror retries by itself
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+
+def set_defaults() -> None:
+    """Sets every default that the environment does not."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,139 @@
+"""Runs one node of the recipe: finds its seal, or launches its stage; mirrors what it says to MLflow, Prefect and the terminal."""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tasks.context import PARENT, RunContext
+from vibethinker.runs.launch import run_stage
+from vibethinker.runs.lease import LeaseTerms
+from vibethinker.runs.manifest import InputRef, Manifest, sealed
+from vibethinker.runs.spec import Runtime, StageSpec
+from vibethinker.stages.recipe import VERSIONS, Node
+
+SMALL = 1 << 20
+"""Sealed files up to this size are MLflow artifacts of their stage's run."""
+GPU_DRIVER = Path("/proc/driver/nvidia/version")
+
+
+def execute(run: RunContext, name: str) -> Manifest:
+    """The sealed output of a node. Raises what `run_stage` raises."""
+    node, state = run.nodes[name], run.store.read().nodes[name]
+    folder = run.workspace / state.path
+    inputs = {i: _reference(run, source) for i, source in node.inputs.items()}
+    manifest = reusable(folder, inputs)
+    if manifest is not None:
+        run.store.update_node(name, status="reused")
+        run.display.finish(name, "[cyan]reused[/]")
+        return manifest
+    _set_aside(folder)
+    with run.slots:
+        return _launch(run, node, _spec(run, node, folder, inputs))
+
+
+def reusable(folder: Path, inputs: Mapping[str, InputRef]) -> Manifest | None:
+    """The seal, if it was made from inputs with just these contents."""
+    manifest = sealed(folder)
+    if manifest is None or any(manifest.inputs[i].digest != reference.digest for i, reference in inputs.items()):
+        return None
+    return manifest
+
+
+def _set_aside(folder: Path) -> None:
+    """Moves away a sealed output that was made from other inputs' contents: its identity is needed for the new one."""
+    if sealed(folder) is not None:
+        folder.rename(folder.with_name(f"{folder.name}.stale-{time.time_ns()}"))
+
+
+def _reference(run: RunContext, node: str) -> InputRef:
+    folder = run.folder(node)
+    manifest = Manifest.read(folder)
+    return InputRef(
+        fingerprint=manifest.fingerprint, digest=manifest.digest, path=str(folder.relative_to(run.workspace))
+    )
+
+
+def _spec(run: RunContext, node: Node, folder: Path, inputs: dict[str, InputRef]) -> StageSpec:
+    compute, budget = run.profile.compute, run.profile.budget
+    total = compute.threads or os.cpu_count() or 1
+    threads = max(1, total // min(compute.parallel, node.together))
+    gpu = compute.device == "cuda" or (compute.device == "auto" and GPU_DRIVER.exists())
+    runtime = Runtime(
+        device="cuda" if gpu else "cpu",
+        precision=compute.precision,
+        threads=threads,
+        devices=compute.devices_per_stage or threads,
+        device_type=budget.device_type,
+        rate=budget.rate,
+    )
+    return StageSpec(
+        node=node.name,
+        stage=node.stage,
+        version=VERSIONS[node.stage],
+        fingerprint=run.store.read().nodes[node.name].fingerprint,
+        settings=dict(node.settings),
+        inputs=inputs,
+        places=dict(node.places),
+        folder=folder,
+        workspace=run.workspace,
+        runtime=runtime,
+    )
+
+
+def _launch(run: RunContext, node: Node, spec: StageSpec) -> Manifest:
+    run.store.update_node(node.name, status="running")
+    run.display.start(node.name)
+    run.mirror.start_run(
+        node.name, node.name, PARENT, {"vibethinker.node": node.name, "vibethinker.fingerprint": spec.fingerprint}
+    )
+    run.mirror.params(node.name, {**spec.settings, "runtime": spec.runtime.model_dump()})
+
+    def on_events(events: list[dict[str, Any]]) -> None:
+        run.display.events(node.name, events)
+        run.mirror.events(node.name, events)
+
+    manifest = None
+    try:
+        manifest = run_stage(
+            spec,
+            [sys.executable, "-m", "vibethinker.stages", node.stage, "--spec"],
+            run.ledger,
+            on_events,
+            LeaseTerms(account=run.profile.name, run=run.run, limit=run.profile.budget.limit),
+            run.stop.is_set,
+        )
+        return manifest
+    finally:
+        paid = [row for row in run.ledger.rows(run.run) if row["node"] == node.name]
+        seconds, dollars = sum(row["seconds"] for row in paid), sum(row["dollars"] for row in paid)
+        run.store.update_node(node.name, status="sealed" if manifest else "failed", seconds=seconds, dollars=dollars)
+        _mirror_end(run, node.name, spec.folder, manifest, seconds, dollars)
+        mark = "[green]sealed[/]" if manifest else "[red]not sealed[/]"
+        run.display.finish(node.name, f"{mark}  {seconds:6.1f} s  ${dollars:.4f}  {_headline(manifest)}")
+
+
+def _mirror_end(
+    run: RunContext, node: str, folder: Path, manifest: Manifest | None, seconds: float, dollars: float
+) -> None:
+    if manifest:
+        run.mirror.metrics(
+            node,
+            {f"final/{k}": v for k, v in manifest.metrics.items()} | {"cost/seconds": seconds, "cost/dollars": dollars},
+        )
+        run.mirror.datasets(node, {name: reference.digest for name, reference in manifest.inputs.items()})
+        run.mirror.artifact(node, folder / "manifest.json")
+        for name, record in manifest.files.items():
+            if record.bytes <= SMALL and name.endswith((".json", ".jsonl")) and "/" not in name:
+                run.mirror.artifact(node, folder / name)
+    run.mirror.end_run(node, manifest is not None)
+
+
+def _headline(manifest: Manifest | None) -> str:
+    """The few figures worth a line."""
+    if manifest is None:
+        return ""
+    wanted = ("train", "clean", "quarantined", "loss", "reward", "pass_at_1", "pass_at_k")
+    return "  ".join(f"{k} {manifest.metrics[k]:.4g}" for k in wanted if k in manifest.metrics)

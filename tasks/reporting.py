@@ -1,0 +1,31 @@
+"""The report of a run: terminal, one HTML page, MLflow and Prefect artifacts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks.artifacts import markdown
+from tasks.context import PARENT, RunContext
+from vibethinker.reports.collect import collect
+from vibethinker.reports.page import write_report
+from vibethinker.reports.terminal import render, summary_markdown
+
+
+@contextmanager
+def reported(run: RunContext) -> Iterator[None]:
+    """Reports the run at its end; one that failed gets a report of what there is."""
+    try:
+        yield
+    finally:
+        report(run)
+
+
+def report(run: RunContext) -> Path:
+    """Writes the page, mirrors it, and shows the tables."""
+    data = collect(run.store.folder, run.workspace)
+    page = write_report(data, run.store.folder)
+    run.mirror.artifact(PARENT, page, "report")
+    run.mirror.artifact(PARENT, run.store.folder / "plots", "report/plots")
+    markdown(f"report-{run.run}", summary_markdown(data), "what the run shows")
+    render(data, run.display.console)
+    return page

@@ -1,0 +1,39 @@
+"""The spectrum: base, expert SFT with probes, selection, fusion [A 3.3]."""
+
+from tasks.artifacts import table
+from tasks.context import context
+from tasks.execute import execute
+from tasks.stage_task import stage_task
+from vibethinker.runs.manifest import Manifest
+
+
+@stage_task(name="base")
+def base(run: str, sets: Manifest) -> Manifest:
+    """The model that the recipe starts from."""
+    return execute(context(run), "base")
+
+
+@stage_task(name="expert", task_run_name="{node}")
+def expert(run: str, node: str, start: Manifest, sets: Manifest) -> Manifest:
+    """SFT of one expert, probed along its trajectory."""
+    return execute(context(run), node)
+
+
+@stage_task(name="select")
+def select(run: str, experts: list[Manifest]) -> Manifest:
+    """argmax of Pass@K per domain."""
+    manifest = execute(context(run), "select")
+    domains = sorted({name.split("/")[0] for name in manifest.metrics})
+    figures = ("step", "pass_at_1", "pass_at_k")
+    table(
+        "select",
+        [{"domain": d, **{f: manifest.metrics[f"{d}/{f}"] for f in figures}} for d in domains],
+        "selected checkpoints",
+    )
+    return manifest
+
+
+@stage_task(name="fuse")
+def fuse(run: str, selected: Manifest) -> Manifest:
+    """Weighted average of the experts."""
+    return execute(context(run), "fuse")

@@ -1,0 +1,102 @@
+"""Where problems come from, how they are cleaned and divided."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from vibethinker.config.base import Settings
+
+
+class SourceSettings(Settings):
+    """One source of problems. Exactly one of `generator`, `path` and `hub` says where its rows are."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """Name of the source: appears in problem ids, manifests and reports."""
+    role: Literal["train", "benchmark"]
+    """`train` rows are decontaminated and split into sft, probe, rl, promotion; `benchmark` rows only measure."""
+    generator: str = ""
+    """A seeded generator of this package (`tiny`), or empty."""
+    path: str = ""
+    """A .jsonl, .json, .jsonl.gz or .parquet file; `$VIBETHINKER_DATA/...` and other variables are expanded."""
+    hub: str = ""
+    """A Hugging Face data set id."""
+    revision: str = ""
+    """Hub revision (a commit), so that the rows stay the same."""
+    config: str = ""
+    """Hub configuration name."""
+    split: str = ""
+    """Hub split."""
+    question: str = "question"
+    """Column of the question."""
+    answer: str = "answer"
+    """Column of the gold answer, or of a solution from which `answer_pattern` takes it."""
+    answer_pattern: str = ""
+    """Regular expression with one group that finds the gold answer in the answer column (GSM8K: `#### (.+)$`)."""
+    trace: str = ""
+    """Column of a correct solution; empty where there is none."""
+    domain: str = ""
+    """Domain of every row; empty takes `domain_column`."""
+    domain_column: str = ""
+    """Column that names the domain, mapped by `domain_map`."""
+    domain_map: dict[str, str] = {}
+    """Value of `domain_column` -> domain; rows whose value is not listed are left out and counted."""
+    limit: int = Field(default=0, ge=0)
+    """Rows taken per domain, after a seeded shuffle; 0 takes all. For a generator: rows generated per domain."""
+    skip: int = Field(default=0, ge=0)
+    """Generator only: rows of its stream passed over first, so that two sources with one seed are disjoint."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the generator or of the shuffle before `limit`."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        given = [k for k in ("generator", "path", "hub") if getattr(self, k)]
+        if len(given) != 1:
+            raise ValueError(
+                f"source {self.name!r} gives {given or 'none'} of generator, path, hub; give exactly one of the three"
+            )
+        if self.generator and not self.limit:
+            raise ValueError(f"source {self.name!r} is generated: give limit, the rows per domain")
+        if not self.generator and not self.domain and not self.domain_column:
+            raise ValueError(f"source {self.name!r} gives no domain: set domain, or domain_column with domain_map")
+        return self
+
+
+class DecontaminationSettings(Settings):
+    """Training rows that overlap a benchmark row go [A 3.5]."""
+
+    ngram: int = Field(default=10, ge=2, le=50)
+    """Words in a row that must match; the report uses 10 [A 3.5]. Shorter benchmark questions match as a whole."""
+
+
+class SplitSettings(Settings):
+    """How each domain's clean training problems are divided; what remains is for expert SFT. Counts are per domain."""
+
+    pretrain: int = Field(default=0, ge=0)
+    """Problems for a from-scratch base model's broad training; 0 where the base is a given model."""
+    probe: int = Field(ge=1)
+    """Probing set D_i [A 3.3]."""
+    rl: int = Field(ge=1)
+    """Problems for MGPO."""
+    promotion: int = Field(ge=1)
+    """Problems of the promotion gate, apart from the reported benchmark."""
+
+
+class DataSettings(Settings):
+    """Sources, decontamination, splits."""
+
+    sources: tuple[SourceSettings, ...] = Field(min_length=1)
+    """All sources; at least one with role train and one with role benchmark."""
+    decontamination: DecontaminationSettings = DecontaminationSettings()
+    """The 10-gram rule [A 3.5]."""
+    splits: SplitSettings
+    """Sizes of the disjoint sets per domain."""
+
+    @model_validator(mode="after")
+    def _roles(self) -> Self:
+        names = [s.name for s in self.sources]
+        if len(set(names)) != len(names):
+            raise ValueError(f"data.sources: names must be unique, got {names}")
+        for role in ("train", "benchmark"):
+            if not any(s.role == role for s in self.sources):
+                raise ValueError(f"data.sources: none has role {role!r}; add one")
+        return self

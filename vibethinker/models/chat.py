@@ -1,0 +1,43 @@
+"""From a problem to the tokens a model sees: its own chat template, generation prompt included."""
+
+from collections.abc import Mapping
+
+from transformers import PreTrainedTokenizerBase
+
+from vibethinker.errors import DataError
+from vibethinker.records import Problem
+
+
+def prompt_text(problem: Problem, templates: Mapping[str, str]) -> str:
+    """The user message: the verifier's template with `{question}` filled in, or the question alone."""
+    template = templates.get(problem.verifier)
+    return template.replace("{question}", problem.question) if template else problem.question
+
+
+def encode_prompt(
+    tokenizer: PreTrainedTokenizerBase, problem: Problem, templates: Mapping[str, str], system_prompt: str
+) -> tuple[int, ...]:
+    """Token ids of system prompt, user message and generation prompt."""
+    messages = [{"role": "system", "content": system_prompt}] if system_prompt else []
+    messages.append({"role": "user", "content": prompt_text(problem, templates)})
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def encode_response(tokenizer: PreTrainedTokenizerBase, response: str) -> tuple[int, ...]:
+    """Token ids of a response and the end-of-sequence token that closes it: the assistant's span of the chat template."""
+    return (*tokenizer(response, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id)
+
+
+def check_template(tokenizer: PreTrainedTokenizerBase, problem: Problem, system_prompt: str) -> None:
+    """Raises DataError where prompt + response + eos is not how the model's own template writes the conversation."""
+    messages = [{"role": "system", "content": system_prompt}] if system_prompt else []
+    messages.append({"role": "user", "content": problem.question})
+    response = problem.traces[0]
+    whole = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": response}], tokenize=False)
+    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    if not whole.startswith(prompt + response + tokenizer.eos_token):
+        raise DataError(
+            f"the chat template does not write generation prompt + response + {tokenizer.eos_token!r}; "
+            "give the model a template that does (it would be trained on text it never sees at inference)"
+        )

@@ -1,0 +1,48 @@
+"""Given base models: from a hub, a local folder, or a Python package, into Hugging Face layout."""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from vibethinker.errors import ConfigError
+from vibethinker.models.checkpoint import save_model
+from vibethinker.models.identity import PACKAGE
+
+
+def fetch_model(source: str, revision: str, folder: Path) -> int:
+    """Writes the model and its tokenizer to folder, weights as their source has them; returns the number of parameters.
+
+    Raises ConfigError where the model can't be had, or where it has no chat template.
+    """
+    try:
+        model, tokenizer = _load(source, revision)
+    except OSError as error:
+        raise ConfigError(
+            f"base.source {source!r} can't be loaded ({error}); give a local folder, or go online"
+        ) from error
+    if not tokenizer.chat_template:
+        raise ConfigError(f"base.source {source!r} has no chat template; give a model folder whose tokenizer has one")
+    save_model(folder, model, tokenizer)
+    return sum(p.numel() for p in model.parameters())
+
+
+def _load(source: str, revision: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    if source.startswith(PACKAGE):
+        return _from_package(source.removeprefix(PACKAGE))
+    kwargs = {"revision": revision} if revision else {}
+    model = AutoModelForCausalLM.from_pretrained(source, dtype="auto", **kwargs)
+    return model, AutoTokenizer.from_pretrained(source, **kwargs)
+
+
+def _from_package(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The one GGUF file inside an installed package, dequantised to bfloat16."""
+    spec = importlib.util.find_spec(name.replace("-", "_"))
+    roots = [Path(p) for p in (spec.submodule_search_locations or [])] if spec else []
+    files = [f for root in roots for f in sorted(root.rglob("*.gguf"))]
+    if not files:
+        raise ConfigError(f"base.source 'package:{name}': the package has no .gguf file")
+    where = {"gguf_file": files[0].name, "local_files_only": True}
+    model = AutoModelForCausalLM.from_pretrained(files[0].parent, dtype=torch.float32, **where)
+    return model.to(torch.bfloat16), AutoTokenizer.from_pretrained(files[0].parent, **where)

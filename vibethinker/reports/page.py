@@ -1,0 +1,102 @@
+"""The report as one HTML file that needs nothing else: plots embedded, styles inside, no request to anywhere."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+
+import orjson
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from vibethinker.reports.data import Example, ReportData
+from vibethinker.reports.plots import draw
+from vibethinker.reports.words import duration, half_width, money, percent, points, share
+from vibethinker.runs.manifest import write_atomic
+
+CAPTIONS = {
+    "overall": (
+        "Models over all domains",
+        "Mean over domains with equal weight; bars are 95% intervals over questions.",
+    ),
+    "heat_map": ("Domain by model", "Rows in the order of the recipe; brighter is better."),
+    "trajectories": (
+        "Along each expert's SFT",
+        "Measured on the probing sets. Step 0 is the base model; the band is the 95% interval of Pass@K; the star "
+        "marks the checkpoint selected as expert.",
+    ),
+    "spectrum": (
+        "Pass@K against K",
+        "The spectrum on the benchmark: how much more is found with more tries. Dotted: the selected checkpoint on its "
+        "probing set, other questions than the benchmark's.",
+    ),
+    "mgpo": (
+        "MGPO curves",
+        "One colour per stage, dashed where the next begins. From twelve steps on, the thick line is a trailing mean "
+        "of the thin one.",
+    ),
+    "p_c": (
+        "How p_c moves",
+        "The share of correct rollouts of a step's questions. Learning moves mass upwards; without Long2Short, "
+        "questions at 0 or 1 carry no gradient.",
+    ),
+    "cost": (
+        "Cost by stage",
+        "Device time and dollars of each output over all attempts; reused outputs were paid by an earlier run.",
+    ),
+}
+
+
+def write_report(data: ReportData, folder: Path) -> Path:
+    """Writes report.html, report.json, profile.yaml (the run's exact settings) and plots/*.png; returns the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plots = draw(data, folder / "plots")
+    write_atomic(
+        folder / "report.json", orjson.dumps(data.to_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+    )
+    if data.run.settings:
+        write_atomic(
+            folder / "profile.yaml", yaml.safe_dump(data.run.settings, sort_keys=False, allow_unicode=True).encode()
+        )
+    page = folder / "report.html"
+    write_atomic(page, _html(data, plots).encode())
+    return page
+
+
+def _html(data: ReportData, plots: Mapping[str, Path]) -> str:
+    environment = Environment(
+        loader=PackageLoader("vibethinker.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=percent, half_width=half_width, money=money, duration=duration, points=points, flat=flat, slug=_slug
+    )
+    environment.globals["share"] = share
+    images = {name: b64encode(path.read_bytes()).decode() for name, path in plots.items()}
+    return environment.get_template("report.html").render(
+        data=data, images=images, captions=CAPTIONS, examples=_examples(data)
+    )
+
+
+def flat(value: object, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as rows of dotted name and value, for a table."""
+    if value is None or value in ({}, [], ()):
+        return [(prefix, "-")]
+    if isinstance(value, Mapping):
+        return [row for key, inner in value.items() for row in flat(inner, f"{prefix}.{key}" if prefix else str(key))]
+    if isinstance(value, list | tuple):
+        return [row for i, inner in enumerate(value) for row in flat(inner, f"{prefix}[{i}]")]
+    return [(prefix, str(value))]
+
+
+def _slug(verdict: str) -> str:
+    """A CSS class for a verdict or status."""
+    return "".join(ch if ch.isalnum() else "-" for ch in verdict.lower())
+
+
+def _examples(data: ReportData) -> list[tuple[str, list[Example]]]:
+    """Examples by model, in the recipe's order."""
+    return [(model, list(rows)) for model, rows in groupby(data.examples, key=lambda e: e.model)]

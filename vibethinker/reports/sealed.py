@@ -1,0 +1,198 @@
+"""Reads one sealed output of each kind into the report's data."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from vibethinker.algorithms.statistics import Interval
+from vibethinker.reports.data import (
+    Checkpoint,
+    Choice,
+    Count,
+    Curves,
+    DataCounts,
+    Example,
+    Histogram,
+    ModelScores,
+    Probe,
+    Score,
+    Trajectory,
+)
+from vibethinker.tracking.local import read_events
+
+SPLITS = ("pretrain", "sft", "probe", "rl", "promotion", "benchmark")
+SHOWN_CHARACTERS = 3000
+
+
+def node_of(folder: Path) -> str:
+    """The node of a stage's folder `<node>-<fingerprint>`."""
+    return folder.name.rpartition("-")[0]
+
+
+def _load(path: Path) -> dict[str, Any]:
+    return dict(orjson.loads(path.read_bytes()))
+
+
+def read_trajectory(folder: Path) -> Trajectory:
+    """trajectory.json of an expert's node."""
+    raw = _load(folder / "trajectory.json")
+    rows = sorted(raw["checkpoints"], key=lambda c: c["step"])
+    checkpoints = tuple(
+        Checkpoint(c["step"], c.get("loss"), c.get("tokens", 0), {d: _probe(p) for d, p in c.get("probes", {}).items()})
+        for c in rows
+    )
+    return Trajectory(node_of(folder), raw["k"], checkpoints)
+
+
+def _probe(raw: dict[str, Any]) -> Probe:
+    return Probe(
+        raw["problems"], raw["samples"], {int(k): v for k, v in raw["pass_at"].items()}, raw["low"], raw["high"]
+    )
+
+
+def read_choices(folder: Path) -> tuple[str, tuple[Choice, ...]]:
+    """The rule and the selected checkpoints of selection.json."""
+    raw = _load(folder / "selection.json")
+    keys = ("node", "step", "pass_at_1", "pass_at_k")
+    return raw["rule"], tuple(Choice(domain, *(row[k] for k in keys)) for domain, row in raw["experts"].items())
+
+
+def read_scores(folder: Path) -> ModelScores:
+    """scores.json, and the questions' counts from samples.parquet."""
+    raw = _load(folder / "scores.json")
+    return ModelScores(
+        model=raw["model"],
+        k=raw["k"],
+        sampling=raw.get("sampling") or {},
+        digest=raw.get("digest") or "",
+        domains={d: _score(s) for d, s in raw["domains"].items()},
+        overall=_score(raw["overall"]) if raw.get("overall") else None,
+        counts=_question_counts(folder / "samples.parquet"),
+    )
+
+
+def _score(raw: dict[str, Any]) -> Score:
+    one, k = (Interval(raw[p], raw[f"{p}_low"], raw[f"{p}_high"]) for p in ("pass_at_1", "pass_at_k"))
+    rest = (raw.get(key, 0) for key in ("truncated", "unknown", "mean_tokens"))
+    return Score(raw["problems"], raw["samples"], one, k, *rest)
+
+
+def _question_counts(path: Path) -> dict[str, dict[str, Count]]:
+    if not path.exists():
+        return {}
+    rows = pd.read_parquet(path, columns=["domain", "problem_id", "status"])
+    rows["correct"] = rows["status"] == "correct"
+    found: dict[str, dict[str, Count]] = {}
+    grouped = rows.groupby(["domain", "problem_id"], sort=True)["correct"].agg(["size", "sum"])
+    for (domain, problem), size, correct in zip(grouped.index, grouped["size"], grouped["sum"], strict=True):
+        found.setdefault(str(domain), {})[str(problem)] = Count(int(size), int(correct))
+    return found
+
+
+def read_questions(folder: Path) -> dict[str, tuple[str, str]]:
+    """Problem id -> question and gold answer of the benchmark split."""
+    rows = pd.read_parquet(folder / "benchmark.parquet", columns=["id", "question", "answer"])
+    return {str(i): (str(q), str(a)) for i, q, a in zip(rows["id"], rows["question"], rows["answer"], strict=True)}
+
+
+def read_examples(folder: Path, questions: Mapping[str, tuple[str, str]]) -> list[Example]:
+    """One correct and one other response per domain, the first there are, so that nobody picked them."""
+    model = _load(folder / "scores.json")["model"]
+    rows = pd.read_parquet(folder / "samples.parquet")
+    rows["right"] = rows["status"] == "correct"
+    picked = (
+        rows.groupby(["domain", "right"], sort=True).head(1).sort_values(["domain", "right"], ascending=[True, False])
+    )
+    return [_example(model, row, questions) for row in picked.to_dict("records")]
+
+
+def _example(model: str, row: Mapping[Any, Any], questions: Mapping[str, tuple[str, str]]) -> Example:
+    question, gold = questions.get(row["problem_id"], ("", ""))
+    response = str(row["response"])
+    cut = len(response) - SHOWN_CHARACTERS
+    return Example(
+        model=model,
+        domain=str(row["domain"]),
+        problem_id=str(row["problem_id"]),
+        question=question,
+        gold=gold,
+        response=response if cut <= 0 else f"{response[:SHOWN_CHARACTERS]} … ({cut} more characters)",
+        tokens=int(row["tokens"]),
+        finish_reason=str(row["finish_reason"]),
+        status=str(row["status"]),
+        extracted="" if pd.isna(row["extracted"]) else str(row["extracted"]),
+        reason=str(row["reason"] or ""),
+    )
+
+
+def read_curves(folder: Path) -> Curves:
+    """Events of all attempts in order: where a later attempt repeats a step, it counts."""
+    metrics: dict[str, dict[int, float]] = {}
+    histograms: dict[int, Histogram] = {}
+    for event in _events(folder):
+        if event["kind"] == "metrics":
+            for name, value in event["values"].items():
+                metrics.setdefault(name, {})[event["step"]] = value
+        elif event["kind"] == "histogram" and event["name"] == "p_c":
+            histograms[event["step"]] = Histogram(event["step"], tuple(event["edges"]), tuple(event["counts"]))
+    ordered = {name: sorted(points.items()) for name, points in metrics.items()}
+    return Curves(node_of(folder), ordered, tuple(histograms[s] for s in sorted(histograms)))
+
+
+def _events(folder: Path) -> Iterator[dict[str, Any]]:
+    attempts = [p for p in (folder / "attempts").glob("*/events.jsonl") if p.parent.name.isdigit()]
+    for path in sorted(attempts, key=lambda p: int(p.parent.name)):
+        yield from read_events(path)
+
+
+def read_counts(done: Mapping[str, Path]) -> DataCounts:
+    """Rows of the data stages that are there."""
+    ingest, clean, split = (done.get(n) for n in ("ingest", "decontaminate", "split"))
+    before, after = (_rows(f / "train.parquet" if f else None) for f in (ingest, clean))
+    return DataCounts(
+        sources=_by_source(ingest) if ingest else {},
+        splits=_by_split(split) if split else {},
+        quarantine=_quarantine(ingest) if ingest else {},
+        hits=len(_lines(clean / "hits.jsonl")) if clean else None,
+        dropped=before - after if before is not None and after is not None else None,
+    )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [orjson.loads(line) for line in path.read_bytes().split(b"\n") if line.strip()]
+
+
+def _rows(path: Path | None) -> int | None:
+    return len(pd.read_parquet(path, columns=["id"])) if path and path.exists() else None
+
+
+def _by_source(folder: Path) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for role in ("train", "benchmark"):
+        if (folder / f"{role}.parquet").exists():
+            rows = pd.read_parquet(folder / f"{role}.parquet", columns=["source", "domain"])
+            pairs = Counter(zip(rows["source"].astype(str), rows["domain"].astype(str), strict=True))
+            for (source, domain), count in pairs.items():
+                found.setdefault(f"{source} ({role})", {})[domain] = count
+    return found
+
+
+def _by_split(folder: Path) -> dict[str, dict[str, int]]:
+    found = {}
+    for name in SPLITS:
+        if (folder / f"{name}.parquet").exists():
+            found[name] = dict(
+                Counter(pd.read_parquet(folder / f"{name}.parquet", columns=["domain"])["domain"].astype(str))
+            )
+    return found
+
+
+def _quarantine(folder: Path) -> dict[str, int]:
+    rows = _lines(folder / "quarantine.jsonl")
+    return dict(Counter(f"{r.get('source', '?')}: {r.get('reason', '?')}" for r in rows).most_common())

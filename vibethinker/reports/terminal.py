@@ -1,0 +1,106 @@
+"""The report in the terminal, readable at 80 columns."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from vibethinker.algorithms.statistics import Interval
+from vibethinker.reports.data import Hypothesis, ModelScores, ReportData, Score
+from vibethinker.reports.words import duration, half_width, money, percent, share
+
+COLOURS = {"shown": "green", "not shown": "yellow", "opposite shown": "red", "not measured": "dim"}
+STATUS = {"sealed": "green", "reused": "cyan", "running": "yellow", "failed": "red", "pending": "dim"}
+
+
+def render(data: ReportData, console: Console, files: Sequence[str] = ()) -> None:
+    """Prints head, scores, hypotheses, cost and where the files are. files: paths of the written report."""
+    for part in _parts(data, files):
+        console.print(part)
+
+
+def _parts(data: ReportData, files: Sequence[str]) -> Iterator[RenderableType]:
+    run = data.run
+    yield Text.assemble(
+        "\n", (f"{run.id}", "bold"), f"  profile {run.profile}, ", (run.status, "bold"), f", started {run.started}"
+    )
+    if data.models:
+        yield _scores("Pass@1", data, lambda s: s.pass_at_1)
+        yield _scores(f"Pass@{data.models[0].k}", data, lambda s: s.pass_at_k)
+        yield Text("Percent of problems, ± half of the 95% interval; `all` weighs domains equally.\n", style="dim")
+    for hypothesis in data.hypotheses:
+        yield _hypothesis(hypothesis)
+    yield _cost(data)
+    yield _totals(data)
+    if data.promotion:
+        yield Text.assemble(
+            ("\nPromotion  ", "bold"), "; ".join(f"{k} {v}" for k, v in data.promotion.items() if v is not None)
+        )
+    for note in data.notes:
+        yield Text(f"note: {note}", style="yellow")
+    if files:
+        yield Text("")
+    for path in files:
+        yield Text(path, overflow="fold", no_wrap=False)
+
+
+def _scores(title: str, data: ReportData, pick: Callable[[Score], Interval]) -> Table:
+    table = Table(
+        title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", padding=(0, 0), pad_edge=False
+    )
+    table.add_column("model", no_wrap=True)
+    for name in (*data.domains, "all"):
+        table.add_column(name, justify="right", min_width=9)
+    for model in data.models:
+        cells = [*(model.domains.get(d) for d in data.domains), model.overall]
+        table.add_row(model.model, *(_cell(pick(c)) if c else "-" for c in cells), style=_row_style(model))
+    return table
+
+
+def _row_style(model: ModelScores) -> str:
+    return "" if model.model.startswith("expert-") else "bold"
+
+
+def _cell(interval: Interval) -> Text:
+    return Text.assemble(percent(interval.mean), (half_width(interval), "dim not bold"))
+
+
+def _hypothesis(hypothesis: Hypothesis) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    verdict = Text(hypothesis.verdict, style=COLOURS[hypothesis.verdict])
+    grid.add_row(Text(hypothesis.name, style="bold"), Text.assemble(verdict, f"  {hypothesis.sentence}"))
+    return Padding(grid, (0, 0, 0, 0))
+
+
+def _cost(data: ReportData) -> Table:
+    table = Table(title="\nStages", box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("stage", no_wrap=True)
+    table.add_column("status")
+    for name in ("device time", "cost", "of limit"):
+        table.add_column(name, justify="right")
+    for node in data.nodes:
+        table.add_row(
+            node.name,
+            Text(node.status, style=STATUS.get(node.status, "")),
+            duration(node.seconds),
+            money(node.dollars),
+            share(node.dollars, data.limit),
+            style="dim" if node.reused else "",
+        )
+    return table
+
+
+def _totals(data: ReportData) -> Text:
+    made = [n for n in data.nodes if not n.reused and n.status != "pending"]
+    reused = [n for n in data.nodes if n.reused]
+    limit = f" of the limit {money(data.limit)} ({share(data.spent, data.limit)})" if data.limit else ""
+    time = duration(sum(n.seconds for n in made))
+    text = f"Stages that ran: {len(made)}, {time} of device time, {money(data.spent)}{limit}"
+    if reused:
+        text += f"\nStages reused: {len(reused)}, made earlier for {money(sum(n.dollars for n in reused))}"
+    return Text(text)

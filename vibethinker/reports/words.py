@@ -1,0 +1,42 @@
+"""How figures are written for people, the same in the terminal, the page and the plots."""
+
+from vibethinker.algorithms.statistics import Interval
+
+
+def percent(value: float) -> str:
+    """A share as percent with one decimal."""
+    return f"{100 * value:.1f}"
+
+
+def half_width(interval: Interval) -> str:
+    """Half of the interval's width in points; whole points from ten on, so that columns stay narrow."""
+    half = 50 * (interval.high - interval.low)
+    return f"±{half:.0f}" if half >= 9.95 else f"±{half:.1f}"
+
+
+def points(effect: Interval) -> str:
+    """A difference with its interval, in percentage points."""
+    mean, low, high = (100 * v for v in (effect.mean, effect.low, effect.high))
+    return f"{mean:+.1f} points (95% interval {low:+.1f} to {high:+.1f})"
+
+
+def money(dollars: float) -> str:
+    """Dollars; sums below ten cents keep their first two digits."""
+    if dollars == 0 or abs(dollars) >= 0.1:
+        return f"${dollars:,.2f}"
+    return f"${dollars:.2g}" if abs(dollars) >= 1e-4 else "<$0.0001"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, whichever reads best."""
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def share(part: float, whole: float | None) -> str:
+    """Part of the whole in percent; a dash without a whole."""
+    if not whole:
+        return "-"
+    value = 100 * part / whole
+    return f"{value:.1f}%" if value >= 0.05 or value == 0 else "<0.1%"

@@ -1,0 +1,35 @@
+"""`python -m vibethinker.stages NAME --spec FILE`: one stage in a process of its own. Exit codes: vibethinker.runs.exit_codes."""
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+
+from vibethinker.errors import VibeThinkerError
+from vibethinker.runs.exit_codes import SEALED, exit_code
+from vibethinker.runs.spec import StageSpec
+from vibethinker.stages.recipe import VERSIONS
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the stage; errors raised on purpose are one line, others a traceback."""
+    match arguments:
+        case [name, "--spec", path] if name in VERSIONS:
+            pass
+        case _:
+            print(f"usage: python -m vibethinker.stages {{{','.join(VERSIONS)}}} --spec FILE", file=sys.stderr)
+            return 2
+    module = importlib.import_module(f"vibethinker.stages.{name}")
+    try:
+        module.run(StageSpec.read(Path(path)))
+    except VibeThinkerError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return exit_code(error)
+    except Exception as error:
+        traceback.print_exc()
+        return exit_code(error)
+    return SEALED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,132 @@
+"""Expert SFT with Pass@K probes along the trajectory; only checkpoints that can still win are kept [A 3.3]."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+
+from vibethinker.algorithms.selection import ProbePoint, SelectionRule, select_checkpoint
+from vibethinker.algorithms.statistics import mean_interval
+from vibethinker.config.training import ProbeSettings, SftSettings
+from vibethinker.data.tables import read_problems
+from vibethinker.evaluation.runner import encode_problems, sample_and_grade
+from vibethinker.evaluation.scores import correct_counts, rates
+from vibethinker.models.checkpoint import save_model
+from vibethinker.records import Problem
+from vibethinker.rollout.engine import derive_seed
+from vibethinker.runs.manifest import Manifest, write_atomic
+from vibethinker.runs.spec import StageSpec
+from vibethinker.runs.work import Work, open_work
+from vibethinker.stages.setting import Setting, open_setting
+from vibethinker.training.loop import LoopSettings, train
+from vibethinker.training.schedule import cosine
+from vibethinker.training.sft import SftObjective, count_steps, tokenise
+
+Checkpoint = dict[str, Any]
+"""{"step", "loss", "probes": {domain: {"problems", "samples", "pass_at": {K: rate}, "low", "high"}}}"""
+
+
+def run(spec: StageSpec) -> Manifest:
+    """Seals trajectory.json and checkpoints/step-<n>/ of the checkpoints that lead in some domain under some rule."""
+    with open_work(spec) as work, open_setting(spec, work.input("base") / "model") as setting:
+        sft, probe = (
+            SftSettings.model_validate(spec.settings["sft"]),
+            ProbeSettings.model_validate(spec.settings["probe"]),
+        )
+        domains, split = spec.settings["domains"], work.input("split")
+        problems = [p for p in read_problems(split / "sft.parquet") if p.domain in domains]
+        probes = {d: [p for p in read_problems(split / "probe.parquet") if p.domain == d] for d in domains}
+        rows, too_long = tokenise(problems, setting.tokenizer, setting.templates, setting.system_prompt, sft.max_length)
+        steps = count_steps(len(rows), sft.batch_size, sft.epochs, sft.max_steps)
+        objective = SftObjective(
+            setting.model, rows, sft.batch_size, sft.tokens_per_micro_batch, setting.pad_id, setting.seed
+        )
+        settings = LoopSettings(
+            steps=steps,
+            schedule=cosine(sft.learning_rate, sft.min_learning_rate, sft.warmup, steps),
+            weight_decay=sft.weight_decay,
+            max_grad_norm=sft.max_grad_norm,
+            checkpoint_every=probe.every,
+            precision=spec.settings["precision"],
+        )
+
+        def measure(step: int, loss: float) -> Checkpoint:
+            return _measure(setting, work, probes, probe, step, loss)
+
+        def on_checkpoint(step: int, loss: float) -> Checkpoint:
+            point = measure(step, loss)
+            _keep_leaders(work.scratch / "candidates", point, setting, probe.k)
+            return point
+
+        start = _once(work.scratch / "start.json", lambda: measure(0, 0.0))
+        history = train(
+            setting.model, objective, settings, work.scratch, work.tracker, work.stop, on_checkpoint, spec.node
+        )
+        trajectory = {"k": probe.k, "checkpoints": [start, *history]}
+        (work.out / "trajectory.json").write_bytes(orjson.dumps(trajectory, option=orjson.OPT_INDENT_2))
+        shutil.copytree(work.scratch / "candidates", work.out / "checkpoints")
+        return work.seal({"steps": steps, "rows": len(rows), "too_long": too_long, "loss": history[-1]["loss"]})
+
+
+def probe_points(checkpoints: Iterable[Checkpoint], domain: str, k: int) -> list[ProbePoint]:
+    """The trajectory's points on one domain; step 0, the base model, is no candidate."""
+    rates_of = [(c["step"], c["probes"][domain]["pass_at"]) for c in checkpoints if c["step"]]
+    return [ProbePoint(step, at["1"], at[str(k)]) for step, at in rates_of]
+
+
+def _once(path: Path, make: Callable[[], Checkpoint]) -> Checkpoint:
+    """What make() returned the first time: the base model's own probe must not be repeated with trained weights."""
+    if not path.exists():
+        write_atomic(path, orjson.dumps(make()))
+    return dict(orjson.loads(path.read_bytes()))
+
+
+def _keep_leaders(folder: Path, point: Checkpoint, setting: Setting, k: int) -> None:
+    """Adds the current weights as a candidate, then removes every candidate that leads nowhere: it can't win later either."""
+    candidate = folder / f"step-{point['step']}"
+    partial = folder.with_name("candidate-partial")
+    for stale in (partial, candidate):
+        shutil.rmtree(stale, ignore_errors=True)
+    save_model(partial, setting.model, setting.tokenizer)
+    (partial / "probe.json").write_bytes(orjson.dumps(point))
+    folder.mkdir(exist_ok=True)
+    partial.rename(candidate)
+    points = [orjson.loads(p.read_bytes()) for p in folder.glob("*/probe.json")]
+    rules: tuple[SelectionRule, ...] = get_args(SelectionRule)
+    leaders = {select_checkpoint(probe_points(points, d, k), rule).step for d in point["probes"] for rule in rules}
+    for other in points:
+        if other["step"] not in leaders:
+            shutil.rmtree(folder / f"step-{other['step']}")
+
+
+def _measure(
+    setting: Setting, work: Work, probes: dict[str, list[Problem]], probe: ProbeSettings, step: int, loss: float
+) -> Checkpoint:
+    found: dict[str, Any] = {}
+    for domain, problems in probes.items():
+        prompts = encode_problems(setting.tokenizer, problems, setting.templates, setting.system_prompt)
+        seed = derive_seed(setting.seed, "probe", domain, step)
+        samples = sample_and_grade(
+            setting.engine, setting.tokenizer, setting.grader, problems, prompts, probe.sampling, seed
+        )
+        counts = correct_counts(samples)[domain]
+        at = {str(k): float(rates(counts, k).mean()) for k in _ks(probe.k)}
+        interval = mean_interval(rates(counts, probe.k))
+        found[domain] = {
+            "problems": len(problems),
+            "samples": len(samples),
+            "pass_at": at,
+            "low": interval.low,
+            "high": interval.high,
+        }
+        work.tracker.metrics(
+            step, {f"probe/{domain}/pass_at_1": at["1"], f"probe/{domain}/pass_at_k": at[str(probe.k)]}
+        )
+    return {"step": step, "loss": loss, "probes": found}
+
+
+def _ks(k: int) -> list[int]:
+    """1, 2, 4, ... and K itself."""
+    return sorted({2**i for i in range(k.bit_length()) if 2**i <= k} | {k})

@@ -1,0 +1,54 @@
+"""What training and benchmark stages share: the model, its tokenizer, an engine and a grader, as the spec says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from vibethinker.models.checkpoint import eos_ids, load_model, load_tokenizer
+from vibethinker.rollout.transformers_engine import TransformersEngine
+from vibethinker.runs.spec import StageSpec
+from vibethinker.verifiers.grader import Grader
+
+ROWS_BY_PARAMETERS = ((10_000_000, 512), (500_000_000, 64))
+"""Parameters up to which so many sequences are decoded together; larger models decode 32."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A model ready to generate and to be graded."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    engine: TransformersEngine
+    grader: Grader
+    templates: dict[str, str]
+    system_prompt: str
+    seed: int
+
+    @property
+    def pad_id(self) -> int:
+        """Padding token."""
+        return int(self.tokenizer.pad_token_id)
+
+
+def prepare_torch(spec: StageSpec) -> None:
+    """Threads as the launcher gave them, deterministic kernels."""
+    torch.set_num_threads(spec.runtime.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+@contextmanager
+def open_setting(spec: StageSpec, folder: Path) -> Iterator[Setting]:
+    """Loads the model in `folder`; the grader's workers end with the block."""
+    prepare_torch(spec)
+    model, tokenizer = load_model(folder, spec.runtime.device), load_tokenizer(folder)
+    parameters = sum(p.numel() for p in model.parameters())
+    rows = next((rows for bound, rows in ROWS_BY_PARAMETERS if parameters <= bound), 32)
+    engine = TransformersEngine(model, eos_ids(model, tokenizer), int(tokenizer.pad_token_id), rows)
+    chat = spec.settings["chat"]
+    with Grader(workers=spec.runtime.threads) as grader:
+        yield Setting(model, tokenizer, engine, grader, chat["prompt"], chat["system_prompt"], spec.settings["seed"])

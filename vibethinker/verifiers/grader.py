@@ -1,0 +1,168 @@
+"""Grades responses: a typed Verdict for each, in order, each different answer once."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from types import TracebackType
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vibethinker.errors import DataError
+from vibethinker.records import Problem, Verdict
+from vibethinker.verifiers.code import judge_program, parse_tests
+from vibethinker.verifiers.extraction import Extraction, last_box, last_program
+from vibethinker.verifiers.maths import decide
+from vibethinker.verifiers.maths_pool import MathsPool, WorkerDied, WorkerFailure
+from vibethinker.verifiers.sandbox import CodeLimits, require_sandbox
+
+_CACHED_VERDICTS = 20_000
+_SHOWN_CHARACTERS = 2_000
+
+Key = tuple[str, str, tuple[str, ...], str]
+"""Verifier, gold answer, tests, extracted answer: all that a verdict depends on."""
+
+
+class GraderSettings(BaseModel):
+    """Limits of what one response may cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    code: CodeLimits = CodeLimits()
+    """Limits of one program with its tests."""
+    maths_seconds: int = Field(default=5, ge=1)
+    """CPU seconds of symbolic algebra for one answer."""
+
+
+def response_answer(problem: Problem, response: str) -> Extraction:
+    """What the response gives as its answer to this problem, or why there is none."""
+    return last_box(response) if problem.verifier == "maths" else last_program(response)
+
+
+def check_problem(problem: Problem) -> None:
+    """Raises DataError, naming the problem, where nothing could be graded against it."""
+    if problem.verifier == "maths":
+        if not problem.answer.strip():
+            raise DataError(f"problem {problem.id!r}: `answer` is empty, a maths problem needs a gold answer")
+        return
+    try:
+        parse_tests(problem.tests)
+    except DataError as error:
+        raise DataError(f"problem {problem.id!r}: {error}") from error
+
+
+class Grader:
+    """A context manager around the workers that grading needs; they start when first needed. Safe to share between threads."""
+
+    def __init__(self, settings: GraderSettings | None = None, workers: int = 2) -> None:
+        self._settings = settings or GraderSettings()
+        # The threads live as long as the grader: a sandbox is killed when the thread that started it ends.
+        self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="grader")
+        self._maths = MathsPool(self._settings.maths_seconds)
+        self._cache: OrderedDict[Key, Verdict] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends every worker; programs that run are waited for, no longer than their limits."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._maths.close()
+
+    def grade(
+        self, items: Sequence[tuple[Problem, str]], on_progress: Callable[[int, int], None] | None = None
+    ) -> list[Verdict]:
+        """Verdicts in the order of `items`; `on_progress(done, all)` is called from this thread.
+
+        Raises DataError for a problem that cannot be graded, SandboxUnavailable where programs cannot be run safely.
+        """
+        self._check(problem for problem, _ in items)
+        verdicts: list[Verdict | None] = [None] * len(items)
+        waiting: dict[Key, list[int]] = {}
+        for place, (problem, response) in enumerate(items):
+            found = response_answer(problem, response)
+            if found.text is None:
+                verdicts[place] = Verdict(status="incorrect", reason=found.problem)
+                continue
+            key = (problem.verifier, problem.answer, problem.tests, found.text)
+            verdicts[place] = self._known(key)
+            if verdicts[place] is None:
+                waiting.setdefault(key, []).append(place)
+        self._judge_all(waiting, verdicts, on_progress)
+        return [verdict for verdict in verdicts if verdict is not None]
+
+    def _check(self, problems: Iterable[Problem]) -> None:
+        distinct = {id(problem): problem for problem in problems}.values()
+        for problem in distinct:
+            check_problem(problem)
+        if any(problem.verifier == "code" for problem in distinct):
+            require_sandbox()
+
+    def _known(self, key: Key) -> Verdict | None:
+        """From the cache, or by rules that need no process."""
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
+        verifier, gold, _, answer = key
+        if verifier != "maths":
+            return None
+        decision = decide(gold, answer)
+        return None if decision.equal is None else _maths_verdict(answer, decision.equal, decision.reason)
+
+    def _judge_all(
+        self,
+        waiting: dict[Key, list[int]],
+        verdicts: list[Verdict | None],
+        on_progress: Callable[[int, int], None] | None,
+    ) -> None:
+        done = sum(verdict is not None for verdict in verdicts)
+        report = on_progress or (lambda done, total: None)
+        report(done, len(verdicts))
+        futures: dict[Future[Verdict], Key] = {self._threads.submit(self._judge, key): key for key in waiting}
+        try:
+            for future in as_completed(futures):
+                key = futures[future]
+                for place in waiting[key]:
+                    verdicts[place] = future.result()
+                self._remember(key, future.result())
+                done += len(waiting[key])
+                report(done, len(verdicts))
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _judge(self, key: Key) -> Verdict:
+        verifier, gold, tests, answer = key
+        if verifier == "code":
+            return judge_program(answer, tests, self._settings.code)
+        try:
+            return _maths_verdict(answer, self._maths.equal(gold, answer), "different answer")
+        except WorkerDied as death:
+            return _maths_verdict(answer, False, f"comparing it {death}")
+        except WorkerFailure as failure:
+            return Verdict(status="unknown", extracted=answer, reason=str(failure))
+
+    def _remember(self, key: Key, verdict: Verdict) -> None:
+        if verdict.status == "unknown":
+            return
+        with self._lock:
+            self._cache[key] = verdict
+            while len(self._cache) > _CACHED_VERDICTS:
+                self._cache.popitem(last=False)
+
+
+def _maths_verdict(answer: str, equal: bool, reason: str) -> Verdict:
+    shown = answer[:_SHOWN_CHARACTERS]
+    return (
+        Verdict(status="correct", extracted=shown)
+        if equal
+        else Verdict(status="incorrect", extracted=shown, reason=reason)
+    )

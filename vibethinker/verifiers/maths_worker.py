@@ -1,0 +1,50 @@
+"""`python -m vibethinker.verifiers.maths_worker`: answers {"gold", "answer", "seconds"} lines with {"equal"} lines, by math-verify.
+
+Before each question it bounds its own CPU time, so it dies of a question that is too hard, even if nobody is left to kill it.
+"""
+
+import json
+import logging
+import math
+import resource
+import sys
+import time
+
+from math_verify import LatexExtractionConfig, parse, verify
+from sympy.core.random import seed
+
+_MEMORY_BYTES = 2 * 1024**3
+_LATEX_ONLY = (LatexExtractionConfig(),)  # the plain-expression reader evaluates text as Python
+
+
+def _bound_cpu(seconds: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + seconds, hard))
+
+
+def _parse(text: str) -> list[object]:
+    return list(parse(f"${text}$", extraction_config=_LATEX_ONLY, fallback_mode="no_fallback", parsing_timeout=None))
+
+
+def equal(gold: str, answer: str) -> bool:
+    """math-verify is not symmetric: both ways round must agree."""
+    seed(0)
+    left, right = _parse(gold), _parse(answer)
+    both_ways = ((left, right), (right, left))
+    return all(bool(a and b and verify(a, b, timeout_seconds=None)) for a, b in both_ways)
+
+
+def main() -> None:
+    """Serves until its standard input ends."""
+    logging.disable(logging.CRITICAL)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, hard))
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        question = json.loads(line)
+        _bound_cpu(question["seconds"])
+        print(json.dumps({"equal": equal(question["gold"], question["answer"])}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
