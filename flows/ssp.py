@@ -7,8 +7,6 @@ ingest -> decontaminate -> split by domain -> [expert SFT + Pass@K probes] x N i
 from pathlib import Path
 
 from prefect import flow
-from prefect.futures import PrefectFutureList
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from tasks.context import opened_run
 from tasks.data import decontaminate, ingest, split
@@ -21,9 +19,7 @@ from vibethinker.config.profile import Profile
 from vibethinker.stages.recipe import benchmark_models, expert_nodes, final_model
 
 
-@flow(
-    name="ssp", flow_run_name="{profile.name}", task_runner=ThreadPoolTaskRunner(max_workers=16), persist_result=False
-)
+@flow(name="ssp", flow_run_name="{profile.name}", persist_result=False)
 def ssp(profile: Profile, workspace: Path = Path("workspace")) -> str:
     """Runs the recipe; sealed stages of earlier runs in the same workspace are reused. Returns the run's id."""
     with opened_run(profile, workspace) as opened, reported(opened):
@@ -34,8 +30,8 @@ def ssp(profile: Profile, workspace: Path = Path("workspace")) -> str:
         models = {"base": base(run, sets)}
 
         # Spectrum: specialists with the broadest Pass@K, averaged into one model [A 3.3]
-        experts = PrefectFutureList(expert.submit(run, node, models["base"], sets) for node in expert_nodes(profile))
-        models["select"] = select(run, experts.result())
+        experts = [expert.submit(run, node, models["base"], sets) for node in expert_nodes(profile)]
+        models["select"] = select(run, [e.result() for e in experts])
         models["fuse"] = fuse(run, models["select"])
 
         # Signal: MGPO amplifies what verifies inside that spectrum, stage by stage [A 3.2, 3.4]
@@ -44,11 +40,12 @@ def ssp(profile: Profile, workspace: Path = Path("workspace")) -> str:
             models[f"mgpo-{stage.name}"] = model = mgpo(run, stage.name, model, sets)
 
         # Evidence: the reported suite for every model, and the promotion set for the last one [A 4.1]
-        suite = PrefectFutureList(
-            benchmark.submit(run, f"benchmark-{name}", models[node], sets)
+        suite = {
+            name: benchmark.submit(run, f"benchmark-{name}", models[node], sets)
             for name, (node, _) in benchmark_models(profile).items()
-        )
+        }
         gate = benchmark.submit(run, f"gate-{final_model(profile)}", model, sets)
-        version = register(run, final_model(profile), model, suite.result()[-1].metrics)
+        scores = {name: future.result().metrics for name, future in suite.items()}
+        version = register(run, final_model(profile), model, scores[final_model(profile)])
         promote(run, version, gate.result())
     return run

@@ -7,7 +7,7 @@ from tasks.stage_task import stage_task
 from vibethinker.runs.manifest import Manifest
 
 
-@stage_task(name="ingest")
+@stage_task("ingest")
 def ingest(run: str) -> Manifest:
     """Rows of all sources as problems."""
     manifest = execute(context(run), "ingest")
@@ -15,7 +15,7 @@ def ingest(run: str) -> Manifest:
     return manifest
 
 
-@stage_task(name="decontaminate")
+@stage_task("decontaminate")
 def decontaminate(run: str, problems: Manifest) -> Manifest:
     """Training rows that overlap the benchmark go [A 3.5]."""
     manifest = execute(context(run), "decontaminate")
@@ -23,7 +23,7 @@ def decontaminate(run: str, problems: Manifest) -> Manifest:
     return manifest
 
 
-@stage_task(name="split")
+@stage_task("split")
 def split(run: str, problems: Manifest, clean: Manifest) -> Manifest:
     """Disjoint sets per domain."""
     manifest = execute(context(run), "split")

@@ -7,7 +7,7 @@ from tasks.stage_task import stage_task
 from vibethinker.runs.manifest import Manifest
 
 
-@stage_task(name="benchmark", task_run_name="{node}")
+@stage_task("benchmark", run_name="{node}")
 def benchmark(run: str, node: str, model: Manifest, sets: Manifest) -> Manifest:
     """One model on one set."""
     manifest = execute(context(run), node)

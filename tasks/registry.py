@@ -23,7 +23,7 @@ GATE = "gate"
 """Artifact folder of the promotion set's measurement."""
 
 
-@stage_task(name="register")
+@stage_task("register")
 def register(run: str, node: str, model: Manifest, scores: Mapping[str, float]) -> str:
     """A model version with the benchmark's metrics and the weights' digest; the same weights are registered once."""
     opened = context(run)
@@ -42,7 +42,7 @@ def register(run: str, node: str, model: Manifest, scores: Mapping[str, float]) 
     return version
 
 
-@stage_task(name="promote")
+@stage_task("promote")
 def promote(run: str, version: str, gate: Manifest) -> Decision:
     """Compares the candidate with the champion on the promotion set and moves the alias if the gate says so."""
     opened = context(run)

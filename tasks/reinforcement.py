@@ -6,7 +6,7 @@ from tasks.stage_task import stage_task
 from vibethinker.runs.manifest import Manifest
 
 
-@stage_task(name="mgpo", task_run_name="mgpo-{stage}")
+@stage_task("mgpo", run_name="mgpo-{stage}")
 def mgpo(run: str, stage: str, start: Manifest, sets: Manifest) -> Manifest:
     """One reinforcement-learning stage."""
     return execute(context(run), f"mgpo-{stage}")

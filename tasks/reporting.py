@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
+
+from rich.console import Console
 
 from tasks.artifacts import markdown
 from tasks.context import PARENT, RunContext
 from vibethinker.reports.collect import collect
 from vibethinker.reports.page import write_report
-from vibethinker.reports.terminal import render, summary_markdown
+from vibethinker.reports.terminal import render
 
 
 @contextmanager
@@ -26,6 +29,8 @@ def report(run: RunContext) -> Path:
     page = write_report(data, run.store.folder)
     run.mirror.artifact(PARENT, page, "report")
     run.mirror.artifact(PARENT, run.store.folder / "plots", "report/plots")
-    markdown(f"report-{run.run}", summary_markdown(data), "what the run shows")
+    paper = Console(record=True, width=100, file=StringIO())
+    render(data, paper)
+    markdown(f"report-{run.run}", f"```text\n{paper.export_text()}\n```", "what the run shows")
     render(data, run.display.console)
     return page

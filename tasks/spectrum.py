@@ -7,19 +7,19 @@ from tasks.stage_task import stage_task
 from vibethinker.runs.manifest import Manifest
 
 
-@stage_task(name="base")
+@stage_task("base")
 def base(run: str, sets: Manifest) -> Manifest:
     """The model that the recipe starts from."""
     return execute(context(run), "base")
 
 
-@stage_task(name="expert", task_run_name="{node}")
+@stage_task("expert", run_name="{node}")
 def expert(run: str, node: str, start: Manifest, sets: Manifest) -> Manifest:
     """SFT of one expert, probed along its trajectory."""
     return execute(context(run), node)
 
 
-@stage_task(name="select")
+@stage_task("select")
 def select(run: str, experts: list[Manifest]) -> Manifest:
     """argmax of Pass@K per domain."""
     manifest = execute(context(run), "select")
@@ -33,7 +33,7 @@ def select(run: str, experts: list[Manifest]) -> Manifest:
     return manifest
 
 
-@stage_task(name="fuse")
+@stage_task("fuse")
 def fuse(run: str, selected: Manifest) -> Manifest:
     """Weighted average of the experts."""
     return execute(context(run), "fuse")

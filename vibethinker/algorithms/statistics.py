@@ -6,8 +6,10 @@ differences", section 4.2 there). Where domains are averaged with equal weight, 
 
 Where all values of a domain are equal, resampling shows no spread, and an interval of no width would be a lie. With n
 questions seen, a share of up to w = z^2 / (n + z^2) of all questions (Wilson's upper bound for 0 of n) may still behave
-differently; in the worst case each of those lies at an end of the possible range. For values that are all 0 or all 1 this
-is Wilson's interval. One question alone says nothing: the whole range.
+differently; in the worst case each of those lies at an end of the possible range. For values that are all 0 or all 1
+this is Wilson's interval. One question alone says nothing: the whole range. The same holds in part where only a few
+questions differ from the rest (one solved problem must not turn a wide interval into a narrow one): the share falls
+linearly with their number, to none at `ENOUGH`, where the bootstrap stands alone.
 """
 
 from collections.abc import Sequence
@@ -18,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 RESAMPLES = 4000
+ENOUGH = 5
+"""Questions that must differ from the usual value before their spread is trusted, as np >= 5 for the binomial."""
 
 Values = npt.NDArray[np.float64]
 """One value per question: [questions]."""
@@ -71,7 +75,7 @@ def _checked(values: npt.ArrayLike) -> Values:
 
 
 def _interval(strata: list[Values], bounds: tuple[float, float], seed: int, level: float) -> Interval:
-    """Bootstrap of the strata that vary; what the constant ones may hide is added in quadrature (MOVER, Zou & Donner 2008)."""
+    """Bootstrap; what nearly constant strata may hide is added in quadrature (MOVER, Zou and Donner 2008)."""
     if not strata:
         raise ValueError("an interval needs at least one domain")
     rng = np.random.default_rng(seed)
@@ -98,9 +102,10 @@ def _resampled_means(values: Values, rng: np.random.Generator) -> Values:
 
 
 def _hidden(values: Values, bounds: tuple[float, float], level: float) -> tuple[float, float]:
-    """How far below and above its mean a constant stratum may still lie; zeros where the values vary."""
-    if values.min() < values.max():
-        return 0.0, 0.0
+    """How far below and above the bootstrap a nearly constant stratum may still lie; zeros where enough values vary."""
+    distinct, counts = np.unique(values, return_counts=True)
+    usual, others = float(distinct[counts.argmax()]), values.size - int(counts.max())
     z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
     share = 1.0 if values.size == 1 else z2 / (values.size + z2)
-    return share * (float(values[0]) - bounds[0]), share * (bounds[1] - float(values[0]))
+    share *= max(0.0, 1 - others / ENOUGH)
+    return share * (usual - bounds[0]), share * (bounds[1] - usual)

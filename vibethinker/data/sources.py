@@ -91,7 +91,8 @@ def _generated(source: SourceSettings, domains: Mapping[str, VerifierName]) -> L
     for domain in names:
         stream = generate(source.generator, domain, source.seed, source.name)
         for problem in islice(stream, source.skip, source.skip + source.limit):
-            found.setdefault(question_key(problem.question), problem)
+            name = f"{source.name}/{question_key(problem.question)}"
+            found.setdefault(name, problem.model_copy(update={"id": name}))
     rows = source.limit * len(names)
     counts = dict.fromkeys(_COUNTS, 0) | {"rows": rows, "kept": len(found), "duplicates": rows - len(found)}
     return Loaded(list(found.values()), [], counts)

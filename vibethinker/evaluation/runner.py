@@ -1,11 +1,12 @@
 """Samples a model on problems and grades what it says."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
 from vibethinker.config.training import SamplingSettings
-from vibethinker.models.chat import encode_prompt
+from vibethinker.models.chat import decode_responses, encode_prompt
 from vibethinker.records import Problem, Sample
 from vibethinker.rollout.engine import Engine, Progress, Prompt, Sampling
 from vibethinker.verifiers.grader import Grader
@@ -24,22 +25,25 @@ def sample_and_grade(
     """sampling.samples graded responses per problem, in the problems' order."""
     how = Sampling(sampling.samples, sampling.max_response_tokens, sampling.temperature, sampling.top_p, seed)
     groups = engine.generate(prompts, how, progress)
-    texts = [[tokenizer.decode(c.token_ids, skip_special_tokens=True) for c in group] for group in groups]
-    items = [(problem, text) for problem, group in zip(problems, texts, strict=True) for text in group]
-    verdicts = iter(grader.grade(items))
-    return [
-        Sample(
-            problem_id=problem.id,
-            domain=problem.domain,
-            sample=index,
-            response=text,
-            tokens=len(completion.token_ids),
-            finish_reason=completion.finish_reason,
-            **next(verdicts).model_dump(),
-        )
-        for problem, group, group_texts in zip(problems, groups, texts, strict=True)
-        for index, (completion, text) in enumerate(zip(group, group_texts, strict=True))
-    ]
+    texts = decode_responses(tokenizer, [c.token_ids for group in groups for c in group])
+    asked = [problem for problem, group in zip(problems, groups, strict=True) for _ in group]
+    graded = iter(zip(texts, grader.grade(list(zip(asked, texts, strict=True))), strict=True))
+    samples = []
+    for problem, group in zip(problems, groups, strict=True):
+        for index, completion in enumerate(group):
+            text, verdict = next(graded)
+            samples.append(
+                Sample(
+                    problem_id=problem.id,
+                    domain=problem.domain,
+                    sample=index,
+                    response=text,
+                    tokens=len(completion.token_ids),
+                    finish_reason=completion.finish_reason,
+                    **verdict.model_dump(),
+                )
+            )
+    return samples
 
 
 def encode_problems(
@@ -67,13 +71,6 @@ def evaluate(
         if chosen:
             prompts = encode_problems(tokenizer, chosen, templates, system_prompt)
             samples += sample_and_grade(
-                engine,
-                tokenizer,
-                grader,
-                chosen,
-                prompts,
-                how,
-                seed,
-                lambda done, total, v=verifier: progress(v, done, total),
+                engine, tokenizer, grader, chosen, prompts, how, seed, functools.partial(progress, verifier)
             )
     return samples

@@ -1,6 +1,6 @@
 """From a problem to the tokens a model sees: its own chat template, generation prompt included."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
@@ -20,7 +20,7 @@ def encode_prompt(
     """Token ids of system prompt, user message and generation prompt."""
     messages = [{"role": "system", "content": system_prompt}] if system_prompt else []
     messages.append({"role": "user", "content": prompt_text(problem, templates)})
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    text = _written(tokenizer, messages, generation_prompt=True)
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
@@ -29,13 +29,22 @@ def encode_response(tokenizer: PreTrainedTokenizerBase, response: str) -> tuple[
     return (*tokenizer(response, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id)
 
 
+def decode_responses(tokenizer: PreTrainedTokenizerBase, responses: Sequence[Sequence[int]]) -> list[str]:
+    """Texts of responses, without special tokens."""
+    return list(tokenizer.batch_decode([list(r) for r in responses], skip_special_tokens=True))
+
+
+def _written(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], generation_prompt: bool) -> str:
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation_prompt))
+
+
 def check_template(tokenizer: PreTrainedTokenizerBase, problem: Problem, system_prompt: str) -> None:
     """Raises DataError where prompt + response + eos is not how the model's own template writes the conversation."""
     messages = [{"role": "system", "content": system_prompt}] if system_prompt else []
     messages.append({"role": "user", "content": problem.question})
     response = problem.traces[0]
-    whole = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": response}], tokenize=False)
-    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    whole = _written(tokenizer, [*messages, {"role": "assistant", "content": response}], generation_prompt=False)
+    prompt = _written(tokenizer, messages, generation_prompt=True)
     if not whole.startswith(prompt + response + tokenizer.eos_token):
         raise DataError(
             f"the chat template does not write generation prompt + response + {tokenizer.eos_token!r}; "

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+import orjson
+
 from vibethinker.algorithms.statistics import Interval
 
 HypothesisVerdict = Literal["shown", "not shown", "opposite shown", "not measured"]
@@ -227,8 +229,8 @@ class ReportData:
     """What could not be read, for people."""
 
     def to_json(self) -> dict[str, Any]:
-        """The same as dicts, lists and scalars."""
-        return asdict(self)
+        """The same as dicts with string keys, lists and scalars."""
+        return dict(orjson.loads(orjson.dumps(asdict(self), option=orjson.OPT_NON_STR_KEYS)))
 
     @property
     def domains(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vibethinker.reports.data import Example, ReportData
 from vibethinker.reports.plots import draw
-from vibethinker.reports.words import duration, half_width, money, percent, points, share
+from vibethinker.reports.words import duration, half_width, money, percent, points, share, when
 from vibethinker.runs.manifest import write_atomic
 
 CAPTIONS = {
@@ -19,7 +19,7 @@ CAPTIONS = {
         "Models over all domains",
         "Mean over domains with equal weight; bars are 95% intervals over questions.",
     ),
-    "heat_map": ("Domain by model", "Rows in the order of the recipe; brighter is better."),
+    "heat_map": ("Domain by model", "Rows in the order of the recipe; darker is better."),
     "trajectories": (
         "Along each expert's SFT",
         "Measured on the probing sets. Step 0 is the base model; the band is the 95% interval of Pass@K; the star "
@@ -51,9 +51,7 @@ def write_report(data: ReportData, folder: Path) -> Path:
     """Writes report.html, report.json, profile.yaml (the run's exact settings) and plots/*.png; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     plots = draw(data, folder / "plots")
-    write_atomic(
-        folder / "report.json", orjson.dumps(data.to_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
-    )
+    write_atomic(folder / "report.json", orjson.dumps(data.to_json(), option=orjson.OPT_INDENT_2))
     if data.run.settings:
         write_atomic(
             folder / "profile.yaml", yaml.safe_dump(data.run.settings, sort_keys=False, allow_unicode=True).encode()
@@ -72,7 +70,14 @@ def _html(data: ReportData, plots: Mapping[str, Path]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, half_width=half_width, money=money, duration=duration, points=points, flat=flat, slug=_slug
+        percent=percent,
+        half_width=half_width,
+        money=money,
+        duration=duration,
+        points=points,
+        flat=flat,
+        slug=_slug,
+        when=when,
     )
     environment.globals["share"] = share
     images = {name: b64encode(path.read_bytes()).decode() for name, path in plots.items()}

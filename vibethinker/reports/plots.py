@@ -100,10 +100,17 @@ def _trajectory(axis: Axes, trajectory: Trajectory, domain: str, choice: Choice 
     if choice:
         axis.axvline(choice.step, color=INK, linewidth=0.9, linestyle=(0, (2, 2)))
         axis.scatter(
-            [choice.step], [choice.pass_at_k], s=170, color=INK, marker="*", zorder=5, label="selected checkpoint"
+            [choice.step],
+            [choice.pass_at_k],
+            s=170,
+            color=INK,
+            edgecolors="white",
+            marker="*",
+            zorder=5,
+            label="selected checkpoint",
         )
     axis.set_title(domain, fontsize=10.5, loc="left", color=INK)
-    axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axis.xaxis.set_major_locator(FixedLocator(steps) if len(steps) < 6 else MaxNLocator(4, integer=True))
     axis.yaxis.set_major_formatter(PERCENT)
     axis.set_xlabel("SFT step")
 

@@ -38,7 +38,7 @@ def mgpo_curves(curves: Sequence[Curves]) -> Figure | None:
             _line(axis, stage, metric, start, STAGES[place % len(STAGES)])
             if place:
                 axis.axvline(start + 0.5, color=GREY, linewidth=0.9, linestyle=(0, (3, 3)))
-            axis.set_xlim(right=end + 0.5)
+            axis.set_xlim(0.5, end + 0.5)
         axis.set_title(METRICS[metric], fontsize=10.5, loc="left", color=INK)
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.yaxis.set_major_locator(MaxNLocator(5))

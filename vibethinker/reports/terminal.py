@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vibethinker.algorithms.statistics import Interval
-from vibethinker.reports.data import Hypothesis, ModelScores, ReportData, Score
-from vibethinker.reports.words import duration, half_width, money, percent, share
+from vibethinker.reports.data import Hypothesis, ModelScores, Node, ReportData, Score
+from vibethinker.reports.words import duration, half_width, money, percent, share, when
 
 COLOURS = {"shown": "green", "not shown": "yellow", "opposite shown": "red", "not measured": "dim"}
 STATUS = {"sealed": "green", "reused": "cyan", "running": "yellow", "failed": "red", "pending": "dim"}
@@ -25,12 +25,19 @@ def render(data: ReportData, console: Console, files: Sequence[str] = ()) -> Non
 def _parts(data: ReportData, files: Sequence[str]) -> Iterator[RenderableType]:
     run = data.run
     yield Text.assemble(
-        "\n", (f"{run.id}", "bold"), f"  profile {run.profile}, ", (run.status, "bold"), f", started {run.started}"
+        "\n",
+        (f"{run.id}", "bold"),
+        f"  profile {run.profile}, ",
+        (run.status, "bold"),
+        f", started {when(run.started)}",
     )
     if data.models:
         yield _scores("Pass@1", data, lambda s: s.pass_at_1)
         yield _scores(f"Pass@{data.models[0].k}", data, lambda s: s.pass_at_k)
-        yield Text("Percent of problems, ± half of the 95% interval; `all` weighs domains equally.\n", style="dim")
+        yield Text(
+            "Percent, ± half of the 95% interval (+ or - where one-sided); `all`: mean over domains\n",
+            style="dim",
+        )
     for hypothesis in data.hypotheses:
         yield _hypothesis(hypothesis)
     yield _cost(data)
@@ -87,12 +94,14 @@ def _cost(data: ReportData) -> Table:
         table.add_row(
             node.name,
             Text(node.status, style=STATUS.get(node.status, "")),
-            duration(node.seconds),
-            money(node.dollars),
-            share(node.dollars, data.limit),
+            *(_spent(node, data.limit) if node.seconds else "---"),
             style="dim" if node.reused else "",
         )
     return table
+
+
+def _spent(node: Node, limit: float | None) -> tuple[str, str, str]:
+    return duration(node.seconds), money(node.dollars), share(node.dollars, limit)
 
 
 def _totals(data: ReportData) -> Text:

@@ -9,9 +9,10 @@ def percent(value: float) -> str:
 
 
 def half_width(interval: Interval) -> str:
-    """Half of the interval's width in points; whole points from ten on, so that columns stay narrow."""
-    half = 50 * (interval.high - interval.low)
-    return f"±{half:.0f}" if half >= 9.95 else f"±{half:.1f}"
+    """Half of the interval's width in points, or the one side it has; whole points from ten on."""
+    below, above = 100 * (interval.mean - interval.low), 100 * (interval.high - interval.mean)
+    sign, width = ("±", (below + above) / 2) if below and above else ("+", above) if above else ("-", below)
+    return f"{sign}{width:.0f}" if width >= 9.95 else f"{sign}{width:.1f}"
 
 
 def points(effect: Interval) -> str:
@@ -40,3 +41,8 @@ def share(part: float, whole: float | None) -> str:
         return "-"
     value = 100 * part / whole
     return f"{value:.1f}%" if value >= 0.05 or value == 0 else "<0.1%"
+
+
+def when(time: str) -> str:
+    """An ISO 8601 time without its T; UTC is named."""
+    return time.replace("T", " ").replace("+00:00", " UTC")

@@ -23,7 +23,13 @@ from vibethinker.tracking.local import EventTail
 
 Events = list[dict[str, Any]]
 LOG_LINES = 20
-KILLED = {128 + signal.SIGTERM, 128 + signal.SIGKILL}
+LEFT = {
+    PREEMPTED: "checkpointed and left",
+    128 + signal.SIGTERM: "was stopped before it had begun to work",
+    -signal.SIGTERM: "was stopped before it had started",
+}
+"""How a process that was told to stop may end, by exit code; a negative one is the supervisor's own."""
+KILLED = 128 + signal.SIGKILL
 
 
 def run_stage(
@@ -142,12 +148,12 @@ def _tidy(folder: Path, manifest: Manifest) -> Manifest:
 def _unsealed(spec: StageSpec, ending: _Ending, seconds: float, terms: LeaseTerms) -> Exception:
     """What an attempt without a seal ended with."""
     told = ending.stopped or ending.refusal is not None
-    if ending.code != PREEMPTED and not (told and ending.code in KILLED):
+    ways = LEFT | ({KILLED: f"was killed, not having left within {terms.grace:g} s"} if told else {})
+    if ending.code not in ways:
         return StageFailed(_failure(spec, ending.code))
-    how = (
-        "checkpointed and left" if ending.code == PREEMPTED else f"was killed, not having left within {terms.grace:g} s"
+    what = (
+        f"{spec.node} {ways[ending.code]} after {seconds:.0f} s; the same command continues it from its last checkpoint"
     )
-    what = f"{spec.node} {how} after {seconds:.0f} s; the same command continues it from its last checkpoint"
     if isinstance(ending.refusal, BudgetExceeded) and not ending.stopped:
         return BudgetExceeded(f"{ending.refusal}. {what}")
     return Preempted(f"{what} ({ending.refusal})" if ending.refusal and not ending.stopped else what)
@@ -164,9 +170,6 @@ def _meaning(code: int) -> str:
         return f"lost its supervisor to {signal.Signals(-code).name}"
     if code == 0:
         return "ended without a seal"
-    number = code - 128
-    return (
-        f"was killed by {signal.Signals(number).name}"
-        if number in set(signal.Signals)
-        else f"ended with exit code {code}"
-    )
+    if code - 128 in set(signal.Signals):
+        return f"was killed by {signal.Signals(code - 128).name}"
+    return f"ended with exit code {code}"

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from vibethinker.algorithms.long2short import long2short_rewards
 from vibethinker.algorithms.mgpo import clipped_objective, group_advantages, maxent_weight, pass_rate
 from vibethinker.config.training import MgpoSettings, MgpoStageSettings
+from vibethinker.models.chat import decode_responses
 from vibethinker.models.logprobs import token_logprobs
 from vibethinker.records import Problem, Verdict
 from vibethinker.rollout.engine import Completion, Engine, Prompt, Sampling, derive_seed
@@ -180,7 +181,7 @@ class MgpoObjective:
 
     def _shown(self, task: Task, rollout: Rollout) -> Mapping[str, object]:
         verdict = rollout.verdicts[0]
-        response = self.tokenizer.decode(rollout.completions[0].token_ids, skip_special_tokens=True)
+        (response,) = decode_responses(self.tokenizer, [rollout.completions[0].token_ids])
         return {
             "question": task.problem.question,
             "response": response,
@@ -193,12 +194,9 @@ def grade_groups(
     grader: Grader, tokenizer: PreTrainedTokenizerBase, tasks: Sequence[Task], groups: Sequence[Sequence[Completion]]
 ) -> list[Rollout]:
     """Decodes and grades every completion."""
-    items = [
-        (task.problem, tokenizer.decode(c.token_ids, skip_special_tokens=True))
-        for task, group in zip(tasks, groups, strict=True)
-        for c in group
-    ]
-    verdicts = iter(grader.grade(items))
+    texts = decode_responses(tokenizer, [c.token_ids for group in groups for c in group])
+    asked = [task.problem for task, group in zip(tasks, groups, strict=True) for _ in group]
+    verdicts = iter(grader.grade(list(zip(asked, texts, strict=True))))
     return [Rollout(list(group), [next(verdicts) for _ in group]) for group in groups]
 
 

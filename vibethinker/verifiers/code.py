@@ -71,6 +71,8 @@ def _plain_call(call: ast.Call) -> str:
     """The call's source. Arguments are literals, so that no expected value can travel inside it."""
     if not isinstance(call.func, ast.Name):
         raise ValueError("it must call a function by its plain name")
+    if any(keyword.arg is None for keyword in call.keywords):
+        raise ValueError("`**` is no literal")
     for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
         ast.literal_eval(argument)
     return ast.unparse(call)

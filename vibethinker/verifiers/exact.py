@@ -1,4 +1,4 @@
-"""Exact values of rational answers: integers, decimals, fractions, sums, products, powers, factorials, with a unit or a per cent sign.
+"""Exact values of rational answers: integers, decimals, fractions, sums, products, powers, factorials; units, per cent.
 
 Nothing here rounds, so `1/2004!` and `1/2006!`, or 1/3 and 0.3333, stay different. Work is bounded before it is done.
 """
@@ -11,27 +11,10 @@ from fractions import Fraction
 _TOKEN = re.compile(r"\s*(\\frac|\\cdot|\\times|\\div|\*\*|[0-9]+(?:\.[0-9]*)?|\.[0-9]+|[-+*/^!(){}])")
 _THOUSANDS = re.compile(r"([-+]?)\$?([1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?)")
 _UNIT = re.compile(r"\\(?:text|mathrm|textrm|mbox)\{\s*([A-Za-z][A-Za-z ./]{0,30}?)\.?\s*\}(?:\^\{?[23]\}?)?$")
-_NO_UNIT = frozenset(
-    [
-        "percent",
-        "percentage",
-        "hundred",
-        "thousand",
-        "million",
-        "billion",
-        "trillion",
-        "dozen",
-        "cents",
-        "base",
-        "mod",
-        "or",
-        "and",
-        "but",
-        "not",
-        "wait",
-        "to",
-    ]
-)
+_NO_UNIT = {
+    "percent", "percentage", "hundred", "thousand", "million", "billion", "trillion", "dozen", "cents", "base", "mod",
+    "or", "and", "but", "not", "wait", "to",
+}  # fmt: skip
 _MAX_CHARACTERS, _MAX_DEPTH, _MAX_BITS, _MAX_WORK, _MAX_FACTORIAL = 2_000, 30, 64_000, 500_000, 5_000
 
 
@@ -176,17 +159,17 @@ class _Reader:
         return self._bounded(Fraction(math.factorial(value.numerator)))
 
     def _atom(self) -> Fraction:
-        token = self._peek()
-        if token in ("(", "{"):
-            return self._group(token, ")" if token == "(" else "}")
+        symbol = self._peek()
+        if symbol in ("(", "{"):
+            return self._group(symbol, ")" if symbol == "(" else "}")
         self.place += 1
-        if token == "\\frac":
+        if symbol == "\\frac":
             return self._fraction()
-        if not token or not (token[0].isdigit() or token[0] == "."):
+        if not symbol or not (symbol[0].isdigit() or symbol[0] == "."):
             raise _NoNumber
-        if len(token) > 1_000:
+        if len(symbol) > 1_000:
             raise TooLarge
-        value = Fraction(token)
+        value = Fraction(symbol)
         return self._mixed(value) if self._peek() == "\\frac" else value
 
     def _group(self, left: str, right: str) -> Fraction:

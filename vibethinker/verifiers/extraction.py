@@ -1,4 +1,4 @@
-"""What a response gives as its answer: the last box, or the last program, after the thinking part. Linear in the response's length."""
+"""What a response gives as its answer: the last box or program after the thinking part. Linear time."""
 
 import re
 from dataclasses import dataclass

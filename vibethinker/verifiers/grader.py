@@ -53,7 +53,7 @@ def check_problem(problem: Problem) -> None:
 
 
 class Grader:
-    """A context manager around the workers that grading needs; they start when first needed. Safe to share between threads."""
+    """A context manager around the workers that grading needs; they start when first needed. Thread-safe."""
 
     def __init__(self, settings: GraderSettings | None = None, workers: int = 2) -> None:
         self._settings = settings or GraderSettings()

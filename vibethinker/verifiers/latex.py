@@ -12,7 +12,7 @@ _DEGREE = re.compile(r"\^(?:\{\\circ\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])|
 
 
 def normalise(text: str) -> str:
-    """Without dollar signs around it, a final full stop, spacing commands, `\\text{}` around all of it, or spaces beside symbols.
+    r"""Without dollar signs, a final full stop, spacing commands, `\text{}` around all of it, or spaces beside symbols.
 
     A space between two words or numbers stays: `1 2` is not 12.
     """

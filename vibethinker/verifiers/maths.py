@@ -1,4 +1,4 @@
-"""Whether two maths answers are the same: exact and quick where that is certain, refused where it cannot be, else left to math-verify.
+"""Whether two maths answers are the same: quick and exact where that is certain; the rest is left to math-verify.
 
 Every rule here is symmetric: `decide(a, b) == decide(b, a)`.
 """
@@ -15,30 +15,11 @@ _NAMED = re.compile(r"(\\?[A-Za-z]+(?:_\{?[A-Za-z0-9]+\}?)?(?:\([A-Za-z]\))?)=([
 _CHOICE = re.compile(r"\(([A-J])\)")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z' -]{2,}")
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")
-_FUNCTION_NAMES = frozenset(
-    [
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "log",
-        "exp",
-        "sqrt",
-        "max",
-        "min",
-        "gcd",
-        "lcm",
-        "det",
-        "arcsin",
-        "arccos",
-        "arctan",
-    ]
-)
+_FUNCTIONS = {"sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "max", "min", "gcd", "lcm", "det"}
 _NUMERIC = re.compile(
     r"(?:\\(?:sqrt|frac|cdot|times|div|pi|ln|log|sin|cos|tan|lfloor|rfloor|lceil|rceil|binom)|[-0-9+*/^(){}!.\s\[\]eiπ√])+"
 )
+_TWO_NUMBERS = re.compile(r"[0-9] +[0-9]")
 _SUBSCRIPT = re.compile(r"_\{?([0-9]+)\}?")
 _HUGE = re.compile(r"\^\{?[-+({]*[0-9]{5,}|[0-9]{4,}[)}]*!|![)}]*!|\^[^\s,]*\^[^\s,]*\^")
 _TEXT_PART = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mbox)\{")
@@ -86,6 +67,8 @@ def _compare(left: str, right: str, first: Quantity | None, second: Quantity | N
             return Decision(False, "not one number")
         if number.approximate and number.value.denominator != 1:
             return Decision(False, "a rounded value is not the exact one")
+    elif len(left) == len(right) == 1:
+        return _DIFFERENT
     elif _WORDS.fullmatch(left) and _WORDS.fullmatch(right) and max(len(left), len(right)) > 3:
         return _EQUAL if left.casefold().split() == right.casefold().split() else _DIFFERENT
     return _refuse(left, right) or _UNDECIDED
@@ -98,6 +81,8 @@ def _refuse(left: str, right: str) -> Decision | None:
             return Decision(False, "expression too large")
     if left.count("%") != right.count("%"):
         return Decision(False, "per cent sign on one side only")
+    if bool(_TWO_NUMBERS.search(left)) != bool(_TWO_NUMBERS.search(right)):
+        return Decision(False, "two numbers side by side")
     if _SUBSCRIPT.findall(left) != _SUBSCRIPT.findall(right):
         return Decision(False, "different subscripts")
     if _prose(left) != _prose(right):
@@ -106,7 +91,7 @@ def _refuse(left: str, right: str) -> Decision | None:
 
 
 def _prose(text: str) -> tuple[list[str], int]:
-    words = [word for word in _PLAIN_WORD.findall(text) if word not in _FUNCTION_NAMES]
+    words = [word for word in _PLAIN_WORD.findall(text) if word not in _FUNCTIONS]
     return words, len(_TEXT_PART.findall(text))
 
 
@@ -118,13 +103,18 @@ def _plain_integer(text: str) -> str:
 def _same_form(left: str, right: str) -> tuple[str, str]:
     """`x=5` beside `5` loses its name, as does `x=5` beside `x=6`; `(B)` beside `B` loses its brackets."""
     first, second = _NAMED.fullmatch(left), _NAMED.fullmatch(right)
-    if first and (("=" not in right) or (second and first.group(1) == second.group(1))):
+    if first and second and first.group(1) == second.group(1):
+        left, right = first.group(2), second.group(2)
+    elif first and "=" not in right:
         left = first.group(2)
-    if second and (
-        ("=" not in right) or (first and first.group(1) == second.group(1)) or (not first and "=" not in left)
-    ):
+    elif second and "=" not in left:
         right = second.group(2)
-    return _CHOICE.sub(r"\1", left), _CHOICE.sub(r"\1", right)
+    return _without_brackets(left), _without_brackets(right)
+
+
+def _without_brackets(text: str) -> str:
+    choice = _CHOICE.fullmatch(text)
+    return choice.group(1) if choice else text
 
 
 def _nesting(text: str) -> int:

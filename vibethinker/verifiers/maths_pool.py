@@ -83,7 +83,7 @@ class MathsPool:
         self._alive: set[_Worker] = set()
 
     def equal(self, gold: str, answer: str) -> bool:
-        """Raises WorkerDied where the question ended a worker (a crash is asked a second time), WorkerFailure where none started."""
+        """Raises WorkerDied where the question ended a worker (twice, for a crash), WorkerFailure where none starts."""
         try:
             return self._ask(gold, answer)
         except WorkerDied as death:

@@ -1,6 +1,6 @@
-"""`python -m vibethinker.verifiers.maths_worker`: answers {"gold", "answer", "seconds"} lines with {"equal"} lines, by math-verify.
+"""`python -m vibethinker.verifiers.maths_worker`: {"gold", "answer", "seconds"} lines in, {"equal"} out.
 
-Before each question it bounds its own CPU time, so it dies of a question that is too hard, even if nobody is left to kill it.
+Before each question it bounds its own CPU time: one that is too hard ends the process, even if nobody is left to do so.
 """
 
 import json

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vibethinker.data.generators import generate
 
 from vibethinker.config.data import SourceSettings
+from vibethinker.data.generators import generate
 from vibethinker.data.identity import question_key, source_digest
 from vibethinker.data.sources import Loaded, load_source
 from vibethinker.errors import ConfigError, DataError
@@ -225,9 +225,10 @@ def test_seed_changes_what_a_limit_takes(tmp_path):
 def test_generated_rows_are_a_window_of_the_stream():
     source = SourceSettings(name="made", role="train", generator="tiny", limit=20, skip=5, seed=3)
     loaded = load_source(source, DOMAINS)
-    expected = [problem for domain in DOMAINS for problem in islice(generate("tiny", domain, 3, "made"), 5, 25)]
-    assert [p for p in expected if p in loaded.problems] == loaded.problems
+    expected = [p.question for domain in DOMAINS for p in islice(generate("tiny", domain, 3, "made"), 5, 25)]
+    assert [problem.question for problem in loaded.problems] == list(dict.fromkeys(expected))
     assert loaded.counts["rows"] == 60 == loaded.counts["kept"] + loaded.counts["duplicates"]
+    assert all(problem.id == f"made/{question_key(problem.question)}" for problem in loaded.problems)
     only_code = load_source(source.model_copy(update={"domain": "code"}), DOMAINS)
     assert {problem.domain for problem in only_code.problems} == {"code"}
 

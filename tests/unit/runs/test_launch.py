@@ -71,6 +71,13 @@ def test_a_stage_that_does_not_leave_is_killed_after_the_grace_period(bench):
     assert bench.ledger.rows()[0]["seconds"] < 10
 
 
+def test_a_stage_stopped_before_it_handles_signals_is_preempted_too(bench):
+    spec = bench.spec(seconds=60.0)
+    with pytest.raises(Preempted, match=r"before it had (started|begun to work)"):
+        bench.run(spec, should_stop=(spec.folder / "attempts/1/log.txt").exists)
+    assert sealed(spec.folder) is None
+
+
 def test_nothing_starts_when_the_run_was_stopped_before(bench):
     spec = bench.spec(seconds=0.0)
     with pytest.raises(Preempted, match="not started"):
@@ -87,13 +94,14 @@ def test_no_money_no_process(bench):
 
 
 def test_a_refused_renewal_stops_the_stage_at_its_leases_end_and_a_higher_limit_continues_it(bench):
-    spec = bench.spec(seconds=3.0)
-    with pytest.raises(BudgetExceeded, match=r"limit \$12\.0000.*the same command continues it"):
-        bench.run(spec, limit=12.0, seconds=1.0, grace=2.0)  # books 5 s = 10 dollars, 1.5 s more would pass 12 dollars
+    spec = bench.spec(seconds=60.0)
+    with pytest.raises(BudgetExceeded, match=r"limit \$13\.0000.*the same command continues it"):
+        bench.run(spec, limit=13.0, seconds=2.5, grace=1.0)  # books 5.5 s = 11 dollars, as much again passes 13 dollars
     assert (spec.folder / "work/checkpoint").exists()
     assert sealed(spec.folder) is None
-    assert 2.0 <= bench.ledger.spent() <= 12.0
-    assert bench.run(spec, limit=100.0).cost.attempts == 2
+    assert 2.0 <= bench.ledger.spent() <= 13.0
+    short = spec.model_copy(update={"settings": {"seconds": 0.0}})
+    assert bench.run(short, limit=100.0).cost.attempts == 2
 
 
 def test_a_lease_is_renewed_while_the_stage_runs(bench):
@@ -115,9 +123,10 @@ def test_with_the_ledger_away_the_stage_stops_at_its_leases_end(bench):
     path.with_suffix(".away").rename(path)
     (row,) = bench.ledger.rows()
     assert row["settled_at"] is None
-    time.sleep(max(0.0, row["booked_until"] - time.time()))
+    assert time.time() < row["booked_until"]
+    time.sleep(row["booked_until"] - time.time())
     assert bench.ledger.reconcile() == [row["id"]]
-    assert bench.ledger.rows()[0]["seconds"] == pytest.approx(5.0, abs=0.1)  # 2 + 1 + 2: the whole lease
+    assert bench.ledger.rows()[0]["seconds"] == pytest.approx(row["booked_until"] - row["booked_at"])  # all of it
 
 
 def test_two_launchers_share_one_attempt(bench):

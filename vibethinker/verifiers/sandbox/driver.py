@@ -1,7 +1,7 @@
 """Runs inside the sandbox: the program first, then the tests' calls, whose values go out as canonical text.
 
-The source of this file is sent to the sandbox's interpreter with `-c`; it may import the standard library only. Expected values
-never enter the sandbox: the grader compares the texts outside, so a program that forges output has to know the answer to do so.
+The source of this file is sent to the sandbox's interpreter with `-c`; it imports the standard library only. Expected
+values never enter the sandbox: the grader compares the texts outside, so whoever forges output has to know the answer.
 """
 
 import marshal

@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,8 +24,10 @@ def bind_arguments() -> tuple[str, ...]:
     Raises OSError or subprocess.CalledProcessError where the shared libraries cannot be listed.
     """
     standard = os.path.dirname(os.__file__)
-    dynamic = sysconfig.get_config_var("DESTSHARED") or os.path.join(standard, "lib-dynload")
-    folders = [standard] if dynamic.startswith(standard + os.sep) else [standard, dynamic]
+    # Not sysconfig's DESTSHARED: it is where the interpreter was built, which need not be where it lies.
+    beside = os.path.join(standard, "lib-dynload")
+    dynamic = next((path for path in sys.path if path.endswith("lib-dynload") and os.path.isdir(path)), beside)
+    folders = [standard] if dynamic.startswith(standard + os.sep) or not os.path.isdir(dynamic) else [standard, dynamic]
     extensions = [str(path) for name in _EXTENSIONS for path in sorted(Path(dynamic).glob(f"{name}.*.so"))]
     arguments = []
     for path in [executable(), *folders, *_shared_libraries([executable(), *extensions])]:

@@ -11,13 +11,13 @@ class CodeLimits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     cpu_seconds: int = Field(default=2, ge=1)
-    """CPU time, start of the interpreter included: this decides, so that verdicts do not depend on the machine's load."""
+    """CPU time, start of the interpreter included: this decides, so that verdicts do not depend on load."""
     wall_seconds: float = Field(default=10.0, gt=0)
     """Backstop for programs that sleep."""
     memory_bytes: int = Field(default=256 * MIB, ge=64 * MIB)
     """Address space."""
     threads: int = Field(default=16, ge=1)
-    """Threads; child processes are refused altogether. Not enforced by the kernel for root, where memory bounds them."""
+    """Threads; child processes are refused altogether. The kernel does not bound root's, where memory does."""
     file_bytes: int = Field(default=MIB, ge=0)
     """Size of one file the program writes."""
     scratch_bytes: int = Field(default=8 * MIB, ge=4096)

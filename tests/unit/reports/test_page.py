@@ -1,0 +1,112 @@
+"""The page: one file that needs nothing else, with every response escaped."""
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from vibethinker.reports.collect import collect
+from vibethinker.reports.page import flat, write_report
+
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+class Outline(HTMLParser):
+    """Checks that tags nest, and remembers ids and attributes that could load something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.ids: list[str] = []
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.ids += [v for k, v in attrs if k == "id" and v]
+        self.loads += [v for k, v in attrs if k in ("src", "href", "srcset") and v]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def outline(page: Path) -> Outline:
+    found = Outline()
+    found.feed(page.read_text())
+    assert not found.open
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(whole_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = collect(whole_run.folder, whole_run.workspace)
+    return write_report(data, tmp_path_factory.mktemp("report"))
+
+
+def test_all_sections_and_files_are_there(page: Path) -> None:
+    found = outline(page)
+    assert found.ids == [
+        *("result", "scores", "spectrum", "signal", "stages", "promotion", "protocol", "data", "examples", "reproduce"),
+    ]
+    plots = {p.stem for p in (page.parent / "plots").glob("*.png")}
+    assert plots == {"overall", "heat_map", "trajectories", "spectrum", "mgpo", "p_c", "cost"}
+    report = orjson.loads((page.parent / "report.json").read_bytes())
+    assert report["hypotheses"][0]["verdict"] == "shown"
+    assert yaml.safe_load((page.parent / "profile.yaml").read_text())["name"] == "tiny"
+
+
+def test_nothing_is_loaded_from_outside(page: Path) -> None:
+    found = outline(page)
+    assert len(found.loads) == 7 and all(v.startswith("data:image/png;base64,") for v in found.loads)
+    assert not found.tags & {"script", "link", "iframe", "object"}
+    assert "url(" not in page.read_text() and "@import" not in page.read_text()
+
+
+def test_responses_are_escaped(page: Path) -> None:
+    text = page.read_text()
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(&#39;owned&#39;)&lt;/script&gt; so x = {{ 7 * 7 }} &amp; \\boxed{4}" in text
+
+
+def test_what_people_look_for_is_on_the_page(page: Path) -> None:
+    text = re.sub(r"<[^>]+>", " ", page.read_text())
+    for word in (
+        "first champion",
+        "3 overlaps",
+        "2 training rows dropped",
+        "Quarantine:",
+        "tiny-train: no answer",
+        "temperature",
+    ):
+        assert word in re.sub(r"\s+", " ", text)
+    assert "d1d1d1d1d1d1" in text and "vibethinker run profile.yaml" in text and "torch" in text
+    assert "Reported by the papers" not in text
+
+
+def test_benchmarks_of_the_papers_get_their_figures(new_run: Callable[[], Any], tmp_path: Path) -> None:
+    run = new_run()
+    run.benchmark("base", 0.3)
+    run.settings["data"] = {"sources": [{"name": "math500", "role": "benchmark"}]}
+    page = write_report(collect(run.write_run(), run.workspace), tmp_path / "out")
+    assert "Reported by the papers" in page.read_text() and "95.0" in page.read_text()
+    outline(page)
+
+
+def test_an_empty_run_still_gets_a_page(new_run: Callable[[], Any], tmp_path: Path) -> None:
+    run = new_run()
+    run.settings.clear()
+    page = write_report(collect(run.write_run("running", nodes={}), run.workspace), tmp_path / "out")
+    assert outline(page).ids == ["result", "stages", "reproduce"]
+    assert list((tmp_path / "out" / "plots").iterdir()) == []
+
+
+def test_settings_become_rows() -> None:
+    value = {"a": {"b": 1, "c": [{"d": "x"}, 2]}, "e": {}, "f": None}
+    assert flat(value) == [("a.b", "1"), ("a.c[0].d", "x"), ("a.c[1]", "2"), ("e", "-"), ("f", "-")]

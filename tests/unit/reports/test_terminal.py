@@ -1,0 +1,48 @@
+"""The terminal's report."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from vibethinker.reports.collect import collect
+from vibethinker.reports.terminal import render
+
+
+def shown(run: Any, files: tuple[str, ...] = ()) -> str:
+    console = Console(width=80, file=io.StringIO())
+    render(collect(run.folder, run.workspace), console, files)
+    text: str = console.file.getvalue()
+    return text
+
+
+def test_everything_is_there_at_80_columns(whole_run: Any) -> None:
+    text = shown(whole_run, ("runs/x/report.html",))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    for word in (
+        "Pass@1",
+        "Pass@8",
+        "expert-statistics",
+        "statistics",
+        "H1  shown",
+        "H2  shown",
+        "mgpo-code",
+        "reused",
+    ):
+        assert word in text
+    assert "of the limit $0.50" in text and "Stages reused: 1" in text and "runs/x/report.html" in text
+    assert "…" not in text
+
+
+def test_markup_in_texts_is_not_interpreted(new_run: Callable[[], Any]) -> None:
+    run = new_run()
+    run.write_run(promotion={"reason": "[bold red]x[/bold red] [/]"})
+    assert "[bold red]x[/bold red] [/]" in shown(run)
+
+
+def test_terminal_does_not_import_matplotlib() -> None:
+    code = "import sys, vibethinker.reports.terminal; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
