@@ -34,6 +34,8 @@ class SourceSettings(Settings):
     """Regular expression with one group that finds the gold answer in the answer column (GSM8K: `#### (.+)$`)."""
     trace: str = ""
     """Column of a correct solution; empty where there is none."""
+    tests: str = "tests"
+    """Column with the list of assert lines of code problems."""
     domain: str = ""
     """Domain of every row; empty takes `domain_column`."""
     domain_column: str = ""

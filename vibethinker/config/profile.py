@@ -23,6 +23,8 @@ class BenchmarkSettings(Settings):
 
     k: int = Field(ge=1)
     """K of the reported Pass@K."""
+    domains: dict[str, VerifierName] = {}
+    """Groups of benchmark problems that are no expert's domain, e.g. aime24; empty measures the profile's domains."""
     sampling: dict[VerifierName, SamplingSettings] = Field(min_length=1)
     """Verifier -> sampling (the report samples maths and code differently [A 4.1])."""
     experts: bool = True
@@ -101,17 +103,21 @@ class Profile(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         known = sorted(self.domains)
+        measured = sorted({**self.domains, **self.benchmark.domains})
         for field, used in [
             ("fusion.weights", self.fusion.weights),
             *((f"mgpo.stages[{s.name}].domains", s.domains) for s in self.mgpo.stages),
-            *((f"data.sources[{s.name}].domain", [s.domain]) for s in self.data.sources if s.domain),
-            *((f"data.sources[{s.name}].domain_map", s.domain_map.values()) for s in self.data.sources),
         ]:
             unknown = sorted(set(used) - set(known))
             if unknown:
                 raise ValueError(f"{field} names {unknown}, not among domains {known}")
+        for source in self.data.sources:
+            allowed = known if source.role == "train" else measured
+            unknown = sorted({source.domain, *source.domain_map.values()} - {*allowed, ""})
+            if unknown:
+                raise ValueError(f"data.sources[{source.name}] names domains {unknown}, not among {allowed}")
         for field, sampling in [("benchmark", self.benchmark.sampling), ("promotion", self.promotion.sampling)]:
-            missing = sorted(set(self.domains.values()) - set(sampling))
+            missing = sorted({*self.domains.values(), *self.benchmark.domains.values()} - set(sampling))
             if missing:
                 raise ValueError(f"{field}.sampling has no entry for verifier {missing}")
         names = [s.name for s in self.mgpo.stages]

@@ -24,9 +24,6 @@ from vibethinker.data.identity import question_key, seeded_order, source_path, u
 from vibethinker.errors import ConfigError, DataError
 from vibethinker.records import Problem, VerifierName
 
-TESTS_COLUMN = "tests"
-"""Column of a code problem's assert statements, a list of strings."""
-
 _COUNTS = ("rows", "kept", "quarantined", "other_domain", "duplicates", "over_limit", "traces_left_out")
 _ZEROS = re.compile(r"(?<=\\boxed\{)0+(?=\d)")
 _CALCULATOR = re.compile(r"<<[^<>\n]*>>")
@@ -215,13 +212,15 @@ def _problem(
     texts = traces = _trace_texts(row, source.trace)
     if verifier == "maths":
         traces = tuple(trace for trace in (_boxed(text, pattern) for text in texts) if _states(trace, answer))
+    else:
+        traces = tuple(text if "```" in text else f"```python\n{text}\n```" for text in texts)
     problem = Problem(
         id=f"{source.name}/{question_key(question)}",
         domain=domain,
         question=question,
         verifier=verifier,
         answer=answer,
-        tests=_tests(row) if verifier == "code" else (),
+        tests=_tests(row, source.tests) if verifier == "code" else (),
         traces=traces,
         source=source.name,
     )
@@ -300,10 +299,10 @@ def _trace_texts(row: dict[str, Any], column: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _tests(row: dict[str, Any]) -> tuple[str, ...]:
-    tests = row.get(TESTS_COLUMN)
+def _tests(row: dict[str, Any], column: str) -> tuple[str, ...]:
+    tests = _column(row, column)
     if not isinstance(tests, list) or not tests or not all(isinstance(t, str) and t.strip() for t in tests):
-        raise _RowError(f"a code problem needs column {TESTS_COLUMN!r}, a list of assert lines, not {_kind(tests)}")
+        raise _RowError(f"a code problem needs in column {column!r} a list of assert lines, not {_kind(tests)}")
     return tuple(tests)
 
 

@@ -12,14 +12,16 @@ PAD, UNK, USER, ASSISTANT, SYSTEM, END = "<pad>", "<unk>", "<|user|>", "<|assist
 HEAD_WIDTHS = (32, 64)
 """Head widths that vLLM's attention kernels take, on CPU too."""
 
+INITIAL_STD = 0.08
+"""About 1/sqrt(hidden): with Qwen2's 0.02, meant for widths of thousands, the same loss takes twice the steps."""
+
 PIECES = ("```python\ndef f(n):\n ", "\n```", "\n ", "return ", " \\boxed{", "\\boxed{")
 """What answers are made of besides characters."""
 
-OPENINGS = ( "Integrals", "Let", "Mean", "Rectangle", "Solve", "The", "Two")
+OPENINGS = ("Integrals", "Let", "Mean", "Solve", "Triangle", "Two")
 WORDS = tuple(
-    "add and angles area average bag balls blue by chance degrees difference door drawing find for from g goes has have "
-    "holds is its larger mean measure minus more number numbers of one perimeter red return scores sides slope so stays sum "
-    "that the third times to total triangle what with".split()
+    "add and area at average bag balls blue by chance door drawing find for from goes has holds is make minus number "
+    "perimeter rectangles red return scores sides slope so stays sum that times to what with".split()
 )
 """Words of the demonstration's questions, one token each (with the space before): a step costs about half."""
 
@@ -72,6 +74,7 @@ def tiny_config(scratch: ScratchSettings, tokenizer: PreTrainedTokenizerFast) ->
         num_key_value_heads=scratch.heads,
         max_position_embeddings=scratch.max_length,
         tie_word_embeddings=True,
+        initializer_range=INITIAL_STD,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -15,19 +15,19 @@ from vibethinker.runs.work import open_work
 def run(spec: StageSpec) -> Manifest:
     """Seals train.parquet, benchmark.parquet, quarantine.jsonl, counts.json."""
     with open_work(spec) as work:
-        domains = spec.settings["domains"]
+        domains = {"train": spec.settings["domains"], "benchmark": spec.settings["measured"]}
         by_role: dict[str, list[Problem]] = {"train": [], "benchmark": []}
         counts: dict[str, dict[str, int]] = {}
         quarantine: list[dict[str, object]] = []
         sources = [_source(row, spec.places) for row in spec.settings["sources"]]
         for done, source in enumerate(sources, 1):
-            loaded = load_source(source, domains)
+            loaded = load_source(source, domains[source.role])
             by_role[source.role] += loaded.problems
             counts[source.name] = dict(loaded.counts)
             quarantine += loaded.quarantine
             work.tracker.progress("sources", done, len(sources))
         for role, problems in by_role.items():
-            _check_domains(role, problems, domains)
+            _check_domains(role, problems, domains[role])
             write_problems(work.out / f"{role}.parquet", problems)
         (work.out / "quarantine.jsonl").write_bytes(b"".join(orjson.dumps(q) + b"\n" for q in quarantine))
         digests = {role: set_digest(problems) for role, problems in by_role.items()}

@@ -88,11 +88,12 @@ def _common(profile: Profile) -> dict[str, Any]:
 def _data(profile: Profile) -> list[Node]:
     sources = [s.model_dump(exclude={"path"}) | {"digest": source_digest(s)} for s in profile.data.sources]
     sizes = profile.data.splits.model_dump()
+    measured = dict(profile.benchmark.domains or profile.domains)
     return [
         Node(
             "ingest",
             "ingest",
-            {"sources": sources, "domains": dict(profile.domains)},
+            {"sources": sources, "domains": dict(profile.domains), "measured": measured},
             places={s.name: s.path for s in profile.data.sources if s.path},
         ),
         Node("decontaminate", "decontaminate", profile.data.decontamination.model_dump(), {"ingest": "ingest"}),

@@ -23,8 +23,6 @@ from vibethinker.training.batching import Batch, TokenSequence, micro_batches
 from vibethinker.training.sft import epoch_order
 from vibethinker.verifiers.grader import Grader
 
-HISTOGRAM_BINS = 8
-"""Bins of p_c's histogram."""
 SHOWN_SAMPLES = 4
 """Responses shown at every checkpoint."""
 
@@ -172,8 +170,9 @@ class MgpoObjective:
             "response_tokens": sum(len(c.token_ids) for c in completions) / count,
             "truncated": sum(c.finish_reason == "length" for c in completions) / count,
         }
-        counts = torch.histc(known, HISTOGRAM_BINS, 0, 1).int().tolist()
-        self.tracker.histogram("p_c", step + 1, [i / HISTOGRAM_BINS for i in range(HISTOGRAM_BINS + 1)], counts)
+        bins = self.settings.group_size + 1  # one for each value that p_c can take
+        counts = torch.histc(known, bins, 0, 1).int().tolist()
+        self.tracker.histogram("p_c", step + 1, [i / bins for i in range(bins + 1)], counts)
         if step % self.settings.checkpoint_every == 0:
             self.tracker.samples(
                 step + 1, [self._shown(t, r) for t, r in list(zip(tasks, rollouts, strict=True))[:SHOWN_SAMPLES]]

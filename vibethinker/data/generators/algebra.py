@@ -1,13 +1,13 @@
-"""Linear equations in one unknown, and in two by sum and difference."""
+"""Linear equations in one unknown, and values of linear expressions."""
 
 from collections.abc import Iterator
 from itertools import product
 
-from vibethinker.data.generators.template import Draft, Template, path
+from vibethinker.data.generators.template import Draft, Template, path, two_products
 
 
 def _coefficients() -> Iterator[tuple[int, ...]]:
-    return product(range(2, 10), range(2, 13), range(2, 41))
+    return product(range(2, 10), range(2, 10), range(1, 31))
 
 
 def _plus(a: int, x: int, b: int) -> Draft:
@@ -42,22 +42,12 @@ def _minus_cases() -> Iterator[tuple[int, ...]]:
     return ((a, x, b) for a, x, b in _coefficients() if b < a * x)
 
 
-def _pairs() -> Iterator[tuple[int, ...]]:
-    return ((x, y) for x in range(3, 71) for y in range(1, x))
+def _letters() -> Iterator[tuple[int, ...]]:
+    return product(range(2, 10), repeat=4)
 
 
-def _larger(x: int, y: int) -> Draft:
-    s, d = x + y, x - y
-    return Draft(
-        f"Two numbers have sum {s} and difference {d}; what is the larger one?",
-        (
-            path(x, f"{s}+{d}={2 * x}", f"{2 * x}/2={x}"),
-            path(x, f"{s}-{d}={2 * y}", f"{2 * y}/2={y}", f"{s}-{y}={x}"),
-            path(x, f"{2 * x}/2={x}"),
-            path(x),
-        ),
-        str(x),
-    )
+def _substitute(p: int, q: int, a: int, b: int) -> Draft:
+    return Draft(f"If p = {p} and q = {q}, find {a}p + {b}q.", two_products(a, p, b, q), str(a * p + b * q))
 
 
-TEMPLATES = (Template(_coefficients, _plus), Template(_minus_cases, _minus), Template(_pairs, _larger))
+TEMPLATES = (Template(_coefficients, _plus), Template(_minus_cases, _minus), Template(_letters, _substitute))

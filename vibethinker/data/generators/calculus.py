@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from itertools import product
 
-from vibethinker.data.generators.template import Draft, Template, path
+from vibethinker.data.generators.template import Draft, Template, path, two_products
 
 
 def _parabolas() -> Iterator[tuple[int, ...]]:
-    return product(range(2, 10), range(2, 10), range(2, 41))
+    return product(range(2, 6), range(2, 10), range(1, 31))
 
 
 def _derivative(a: int, k: int, b: int) -> Draft:
@@ -25,7 +25,7 @@ def _derivative(a: int, k: int, b: int) -> Draft:
 
 
 def _chords() -> Iterator[tuple[int, ...]]:
-    return product(range(2, 14), range(1, 5), range(2, 10), range(2, 10))
+    return product(range(1, 10), range(1, 5), range(2, 10), range(2, 10))
 
 
 def _average_slope(p: int, a: int, e: int, s: int) -> Draft:
@@ -47,18 +47,7 @@ def _combinations() -> Iterator[tuple[int, ...]]:
 
 
 def _linearity(p: int, q: int, a: int, b: int) -> Draft:
-    left, right = a * p, b * q
-    total = left + right
-    return Draft(
-        f"Integrals: f {p}, g {q}; of {a}f + {b}g?",
-        (
-            path(total, f"{a}*{p}={left}", f"{b}*{q}={right}", f"{left}+{right}={total}"),
-            path(total, f"{b}*{q}={right}", f"{a}*{p}={left}", f"{right}+{left}={total}"),
-            path(total, f"{left}+{right}={total}"),
-            path(total),
-        ),
-        str(total),
-    )
+    return Draft(f"Integrals: f {p}, g {q}; of {a}f + {b}g?", two_products(a, p, b, q), str(a * p + b * q))
 
 
 TEMPLATES = (Template(_parabolas, _derivative), Template(_chords, _average_slope), Template(_combinations, _linearity))

@@ -10,7 +10,7 @@ POINTS = (0, 1, 7, -4)
 
 
 def _constants() -> Iterator[tuple[int, ...]]:
-    return product(range(2, 16), range(2, 10), range(2, 16))
+    return product(range(2, 10), range(2, 10), range(2, 21))
 
 
 def _tests(slope: int, offset: int) -> tuple[str, ...]:

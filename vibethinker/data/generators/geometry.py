@@ -1,50 +1,32 @@
-"""Perimeters, angles of a triangle, areas."""
+"""Perimeters and areas."""
 
 from collections.abc import Iterator
 from itertools import product
 
-from vibethinker.data.generators.template import Draft, Template, path
+from vibethinker.data.generators.template import Draft, Template, path, three_terms, two_products
 
 
 def _sides() -> Iterator[tuple[int, ...]]:
-    return product(range(3, 50), repeat=2)
+    return (sides for sides in product(range(3, 20), repeat=3) if 2 * max(sides) < sum(sides))
 
 
-def _perimeter(a: int, b: int) -> Draft:
-    s, p = a + b, 2 * (a + b)
-    return Draft(
-        f"Rectangle with sides {a} and {b}: find its perimeter.",
-        (
-            path(p, f"{a}+{b}={s}", f"2*{s}={p}"),
-            path(p, f"2*{a}={2 * a}", f"2*{b}={2 * b}", f"{2 * a}+{2 * b}={p}"),
-            path(p, f"{a}+{b}={s}", f"{s}+{a}={s + a}", f"{s + a}+{b}={p}"),
-            path(p, f"2*{s}={p}"),
-            path(p),
-        ),
-        str(p),
-    )
+def _perimeter(a: int, b: int, c: int) -> Draft:
+    total = a + b + c
+    ways = (*three_terms(a, b, c), ())
+    return Draft(f"Triangle with sides {a}, {b}, {c}: perimeter?", tuple(path(total, *way) for way in ways), str(total))
 
 
-def _angles() -> Iterator[tuple[int, ...]]:
-    return product(range(20, 76), repeat=2)
+def _rectangles() -> Iterator[tuple[int, ...]]:
+    return product(range(2, 10), repeat=4)
 
 
-def _third_angle(a: int, b: int) -> Draft:
-    s, c = a + b, 180 - a - b
-    return Draft(
-        f"Two angles of a triangle measure {a} and {b} degrees; find the third one.",
-        (
-            path(c, f"{a}+{b}={s}", f"180-{s}={c}"),
-            path(c, f"180-{a}={180 - a}", f"{180 - a}-{b}={c}"),
-            path(c, f"180-{s}={c}"),
-            path(c),
-        ),
-        str(c),
-    )
+def _joined_area(a: int, b: int, c: int, d: int) -> Draft:
+    question = f"Two rectangles, {a} by {b} and {c} by {d}, make what area?"
+    return Draft(question, two_products(a, b, c, d), str(a * b + c * d))
 
 
 def _walls() -> Iterator[tuple[int, ...]]:
-    return ((a, b, d) for a, b, d in product(range(2, 10), range(2, 13), range(2, 41)) if d < a * b)
+    return ((a, b, d) for a, b, d in product(range(2, 10), range(2, 10), range(1, 31)) if d < a * b)
 
 
 def _area_left(a: int, b: int, d: int) -> Draft:
@@ -61,4 +43,4 @@ def _area_left(a: int, b: int, d: int) -> Draft:
     )
 
 
-TEMPLATES = (Template(_sides, _perimeter), Template(_angles, _third_angle), Template(_walls, _area_left))
+TEMPLATES = (Template(_sides, _perimeter), Template(_rectangles, _joined_area), Template(_walls, _area_left))

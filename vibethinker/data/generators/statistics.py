@@ -1,34 +1,27 @@
-"""Means, totals from means, simple probabilities."""
+"""Means, sums from means, simple probabilities."""
 
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import product
 
-from vibethinker.data.generators.template import Draft, Template, path
+from vibethinker.data.generators.template import Draft, Template, path, three_terms, two_products
 
 
 def _triples() -> Iterator[tuple[int, ...]]:
-    return ((a, b, c) for a, b, c in product(range(2, 22), repeat=3) if (a + b + c) % 3 == 0)
+    return ((a, b, c) for a, b, c in product(range(2, 19), repeat=3) if (a + b + c) % 3 == 0)
 
 
 def _mean(a: int, b: int, c: int) -> Draft:
     total = a + b + c
     m = total // 3
+    ways = (*three_terms(a, b, c), ())
     return Draft(
-        f"Mean of {a}, {b} and {c}?",
-        (
-            path(m, f"{a}+{b}={a + b}", f"{a + b}+{c}={total}", f"{total}/3={m}"),
-            path(m, f"{b}+{c}={b + c}", f"{b + c}+{a}={total}", f"{total}/3={m}"),
-            path(m, f"{a + b}+{c}={total}", f"{total}/3={m}"),
-            path(m, f"{total}/3={m}"),
-            path(m),
-        ),
-        str(m),
+        f"Mean of {a}, {b} and {c}?", (*(path(m, *way, f"{total}/3={m}") for way in ways), path(m)), str(m)
     )
 
 
 def _bags() -> Iterator[tuple[int, ...]]:
-    return product(range(1, 50), repeat=2)
+    return product(range(1, 41), repeat=2)
 
 
 def _chance(a: int, b: int) -> Draft:
@@ -48,21 +41,11 @@ def _chance(a: int, b: int) -> Draft:
 
 
 def _scores() -> Iterator[tuple[int, ...]]:
-    return product(range(2, 10), range(3, 13), range(2, 41))
+    return product(range(2, 10), repeat=4)
 
 
-def _total(n: int, m: int, x: int) -> Draft:
-    before, total = n * m, n * m + x
-    return Draft(
-        f"The mean of {n} scores is {m}; with {x} more, what total?",
-        (
-            path(total, f"{n}*{m}={before}", f"{before}+{x}={total}"),
-            path(total, f"{m}*{n}={before}", f"{x}+{before}={total}"),
-            path(total, f"{before}+{x}={total}"),
-            path(total),
-        ),
-        str(total),
-    )
+def _pooled_sum(n: int, m: int, k: int, o: int) -> Draft:
+    return Draft(f"{n} scores average {m} and {k} average {o}: sum?", two_products(n, m, k, o), str(n * m + k * o))
 
 
-TEMPLATES = (Template(_triples, _mean), Template(_bags, _chance), Template(_scores, _total))
+TEMPLATES = (Template(_triples, _mean), Template(_bags, _chance), Template(_scores, _pooled_sum))

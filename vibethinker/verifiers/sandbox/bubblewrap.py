@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import psutil
+
 from vibethinker.errors import SandboxUnavailable
 from vibethinker.verifiers.sandbox import driver, interpreter, seccomp
 from vibethinker.verifiers.sandbox.limits import CodeLimits
@@ -24,7 +26,8 @@ _NAMESPACES = (
 )
 _ISOLATION = (
     *("--unshare-user", "--unshare-all", "--disable-userns", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"),
-    *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
+    # As pid 1: bwrap's own first process would be left, as a zombie, to whatever reaps on this machine.
+    *("--as-pid-1", "--die-with-parent", "--new-session", "--hostname", "sandbox"),
 )
 _SOURCE = Path(driver.__file__).read_text(encoding="utf-8")
 
@@ -136,10 +139,13 @@ def _start(bwrap: str, program: str, calls: tuple[str, ...], limits: CodeLimits)
 def _run(bwrap: str, program: str, calls: tuple[str, ...], limits: CodeLimits) -> Run:
     process = _start(bwrap, program, calls, limits)
     with process:
+        ended = False
         try:
             output, stopped = _collect(process, limits)
+            ended = not stopped
         finally:
-            process.kill()  # the sandbox's first process is bound to this one's life, and all others to the first's
+            if not ended:
+                _stop(process)
         code = process.wait()
         assert process.stderr is not None
         complaint = "" if output else os.read(process.stderr.fileno(), 4096).decode(errors="replace").strip()
@@ -147,6 +153,16 @@ def _run(bwrap: str, program: str, calls: tuple[str, ...], limits: CodeLimits) -
     if not lines or lines[0] != driver.READY:
         raise SandboxFailure(complaint or f"the sandbox did not start ({stopped or f'exit code {code}'})")
     return _read_lines(lines[1:], len(calls), stopped or _explain(code, limits))
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Kills the program first, so that bwrap reaps it; then bwrap, in whose end its sandbox ends anyway."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children():
+            child.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    process.kill()
 
 
 def _collect(process: subprocess.Popen[bytes], limits: CodeLimits) -> tuple[bytes, str]:
@@ -168,7 +184,7 @@ def _collect(process: subprocess.Popen[bytes], limits: CodeLimits) -> tuple[byte
 
 def _explain(code: int, limits: CodeLimits) -> str:
     if code == 137:
-        return f"killed: over {limits.cpu_seconds} s of CPU time, or by itself"
+        return f"killed: over {limits.cpu_seconds} s of CPU time"
     if code > 128:
         return f"ended by signal {code - 128}"
     return "ended before its tests did"

