@@ -1,9 +1,9 @@
 """Registration of the final model in MLflow, and its promotion to `champion` by the gate."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from mlflow import MlflowClient
@@ -16,6 +16,7 @@ from tasks.stage_task import stage_task
 from vibethinker.promotion.gate import Decision, Measurement, decide
 from vibethinker.runs.manifest import Manifest
 
+T = TypeVar("T")
 PATIENCE = 120.0
 """Seconds that MLflow may take for one action."""
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous_champion", "challenger"
@@ -24,8 +25,11 @@ GATE = "gate"
 
 
 @stage_task("register")
-def register(run: str, node: str, model: Manifest, scores: Mapping[str, float]) -> str:
-    """A model version with the benchmark's metrics and the weights' digest; the same weights are registered once."""
+def register(run: str, node: str, model: Manifest, scores: Mapping[str, float]) -> str | None:
+    """A model version with the benchmark's metrics and the weights' digest; the same weights are registered once.
+
+    None where MLflow is away: the model is sealed, and the same command registers it later.
+    """
     opened = context(run)
     name = opened.profile.registry.model_name
     weights = weights_digest(model)
@@ -37,15 +41,18 @@ def register(run: str, node: str, model: Manifest, scores: Mapping[str, float]) 
             return str(known.version)
         return _new_version(client, ids[PARENT], name, folder, model.fingerprint, weights, scores)
 
-    version = str(opened.mirror.call(action, PATIENCE))
-    opened.display.finish("register", f"{name} version {version}")
+    version = _asked(opened, "register", action)
+    if version is not None:
+        opened.display.finish("register", f"{name} version {version}")
     return version
 
 
 @stage_task("promote")
-def promote(run: str, version: str, gate: Manifest) -> Decision:
+def promote(run: str, version: str | None, gate: Manifest) -> Decision | None:
     """Compares the candidate with the champion on the promotion set and moves the alias if the gate says so."""
     opened = context(run)
+    if version is None:
+        return None
     node = next(n for n, s in opened.store.read().nodes.items() if s.fingerprint == gate.fingerprint)
     candidate = read_measurement(opened.folder(node))
     rule = opened.profile.promotion
@@ -61,10 +68,24 @@ def promote(run: str, version: str, gate: Manifest) -> Decision:
         _record(client, opened, version, champion, decision, candidate)
         return decision, str(champion.version) if champion else None
 
-    decision, previous = opened.mirror.call(action, PATIENCE)
+    answer = _asked(opened, "promote", action)
+    if answer is None:
+        return None
+    decision, previous = answer
     opened.store.update(promotion={"version": version, "previous": previous, **decision.model_dump()})
     opened.display.finish("promote", f"{decision.decision}: {decision.reason}")
     return decision
+
+
+def _asked(run: RunContext, what: str, action: Callable[[MlflowClient, Mapping[str, str]], T]) -> T | None:
+    """What MLflow answers; None, said and recorded, where it is away (promise 5)."""
+    try:
+        return run.mirror.call(action, PATIENCE)
+    except (MlflowException, OSError) as error:
+        reason = f"MLflow did not answer: {str(error)[:200]}; the same command does it later"
+        run.store.update(promotion={"decision": "not registered", "reason": reason})
+        run.display.finish(what, f"[yellow]not done[/]: {reason}")
+        return None
 
 
 def weights_digest(manifest: Manifest) -> str:

@@ -18,7 +18,9 @@ def fetch_model(source: str, revision: str, folder: Path) -> int:
     """
     try:
         model, tokenizer = _load(source, revision)
-    except OSError as error:
+    except ConfigError:
+        raise
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"base.source {source!r} can't be loaded ({error}); give a local folder, or go online"
         ) from error
@@ -32,6 +34,8 @@ def _load(source: str, revision: str) -> tuple[PreTrainedModel, PreTrainedTokeni
     if source.startswith(PACKAGE):
         return _from_package(source.removeprefix(PACKAGE))
     kwargs = {"revision": revision} if revision else {}
+    folder = Path(source).expanduser()
+    source = str(folder) if folder.is_dir() else source
     model = AutoModelForCausalLM.from_pretrained(source, dtype="auto", **kwargs)
     return model, AutoTokenizer.from_pretrained(source, **kwargs)
 

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -18,6 +19,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 RETRY_SECONDS = 2.0
 BATCH = 900
 """Metrics a request; MLflow takes 1,000."""
@@ -29,6 +31,7 @@ class MlflowMirror:
 
     def __init__(self, uri: str, experiment: str, artifact_root: str | None) -> None:
         """artifact_root: where a new experiment keeps artifacts; None leaves it to the server."""
+        mlflow.set_tracking_uri(uri)  # the registry's store looks logged models up there, whatever its client was given
         self._uri, self._experiment, self._artifact_root = uri, experiment, artifact_root
         self._queue: queue.Queue[Callable[[MlflowClient], None] | None] = queue.Queue()
         self._ids: dict[str, str] = {}
@@ -113,7 +116,7 @@ class MlflowMirror:
         """Runs action(MLflow ids by key) once all that was put before is sent."""
         self._queue.put(lambda client: action(self._ids))
 
-    def call(self, action: Callable[[MlflowClient, Mapping[str, str]], Any], timeout: float) -> Any:
+    def call(self, action: Callable[[MlflowClient, Mapping[str, str]], T], timeout: float) -> T:
         """Runs action(client, ids by key) after all that was put before, and gives its result. Raises what it raises."""
         done = threading.Event()
         box: dict[str, Any] = {}
@@ -130,7 +133,7 @@ class MlflowMirror:
             raise TimeoutError(f"MLflow at {self._uri} did not answer in {timeout:.0f} s")
         if "error" in box:
             raise box["error"]
-        return box.get("result")
+        return cast("T", box["result"])
 
     def close(self, seconds: float = 15.0) -> None:
         """Waits up to `seconds` for what is still to be sent."""

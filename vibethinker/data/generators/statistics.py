@@ -15,9 +15,7 @@ def _mean(a: int, b: int, c: int) -> Draft:
     total = a + b + c
     m = total // 3
     ways = (*three_terms(a, b, c), ())
-    return Draft(
-        f"Mean of {a}, {b} and {c}?", (*(path(m, *way, f"{total}/3={m}") for way in ways), path(m)), str(m)
-    )
+    return Draft(f"Mean of {a}, {b} and {c}?", (*(path(m, *way, f"{total}/3={m}") for way in ways), path(m)), str(m))
 
 
 def _bags() -> Iterator[tuple[int, ...]]:

@@ -1,0 +1,110 @@
+"""The pinned environment starts a Prefect and an MLflow server, and a run uses the servers that the environment names."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mlflow import MlflowClient
+
+from vibethinker.config.load import load_profile
+from vibethinker.stages.recipe import recipe
+
+MICRO = Path(__file__).parents[1] / "micro.yaml"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(arguments: list[str], health: str, environment: dict[str, str], log: Path) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + 150
+        while True:
+            try:
+                if httpx.get(health, timeout=2).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-2000:]
+            time.sleep(0.5)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    home = tmp_path_factory.mktemp("servers")
+    prefect, mlflow = free_port(), free_port()
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(home / "prefect"),
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    store = ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "artifacts")]
+    with (
+        server(
+            ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(prefect)],
+            f"http://127.0.0.1:{prefect}/api/health",
+            environment,
+            home / "prefect.log",
+        ),
+        server(
+            ["mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow), "--workers", "1", *store],
+            f"http://127.0.0.1:{mlflow}/health",
+            environment,
+            home / "mlflow.log",
+        ),
+    ):
+        yield {
+            "PREFECT_API_URL": f"http://127.0.0.1:{prefect}/api",
+            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}",
+        }
+
+
+def test_a_run_uses_the_servers(servers: dict[str, str], vibethinker: Any, tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    done = vibethinker("run", str(MICRO), "--workspace", str(workspace), environment=servers)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert not (workspace / "mlflow.db").exists()
+    record = json.loads(vibethinker("runs", "--json", "--workspace", str(workspace)).stdout)[0]
+    nodes = set(recipe(load_profile(str(MICRO))))
+
+    client = MlflowClient(servers["MLFLOW_TRACKING_URI"])
+    parent = client.get_run(record["mlflow_run"])
+    children = client.search_runs(
+        [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{record['mlflow_run']}'", max_results=100
+    )
+    assert {c.info.run_name for c in children} == nodes
+    assert client.get_model_version_by_alias("vibethinker-micro", "champion").run_id == record["mlflow_run"]
+
+    flows = httpx.post(f"{servers['PREFECT_API_URL']}/flow_runs/filter", json={}).json()
+    assert [(f["name"], f["state_type"]) for f in flows] == [("micro", "COMPLETED")]
+    tasks = httpx.post(f"{servers['PREFECT_API_URL']}/task_runs/filter", json={"limit": 100}).json()
+    assert {t["state_type"] for t in tasks} == {"COMPLETED"}
+    assert len(tasks) == len(nodes) + 2  # register and promote are no stages
+    artifacts = httpx.post(f"{servers['PREFECT_API_URL']}/artifacts/filter", json={"limit": 100}).json()
+    assert any(a["key"].startswith("report-micro") for a in artifacts)
