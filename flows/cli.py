@@ -84,7 +84,10 @@ def report(
 def main() -> None:
     """Entry point: errors raised on purpose are one message and an exit code of their own."""
     set_defaults()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    warnings = logging.StreamHandler()
+    warnings.setLevel(logging.WARNING)
+    warnings.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(warnings)
     try:
         app()
     except (VibeThinkerError, KeyboardInterrupt) as error:

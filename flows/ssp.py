@@ -13,7 +13,7 @@ from tasks.data import decontaminate, ingest, split
 from tasks.evaluation import benchmark
 from tasks.registry import promote, register
 from tasks.reinforcement import mgpo
-from tasks.reporting import reported
+from tasks.reporting import report
 from tasks.spectrum import base, expert, fuse, select
 from vibethinker.config.profile import Profile
 from vibethinker.stages.recipe import benchmark_models, expert_nodes, final_model
@@ -22,7 +22,7 @@ from vibethinker.stages.recipe import benchmark_models, expert_nodes, final_mode
 @flow(name="ssp", flow_run_name="{profile.name}", persist_result=False)
 def ssp(profile: Profile, workspace: Path = Path("workspace")) -> str:
     """Runs the recipe; sealed stages of earlier runs in the same workspace are reused. Returns the run's id."""
-    with opened_run(profile, workspace) as opened, reported(opened):
+    with opened_run(profile, workspace, at_end=report) as opened:
         run = opened.run
         problems = ingest(run)
         clean = decontaminate(run, problems)

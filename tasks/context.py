@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,8 +53,8 @@ def context(run: str) -> RunContext:
 
 
 @contextmanager
-def opened_run(profile: Profile, workspace: Path) -> Iterator[RunContext]:
-    """Opens a run; how it ended is written to its record and to MLflow, whatever happens."""
+def opened_run(profile: Profile, workspace: Path, at_end: Callable[[RunContext], object]) -> Iterator[RunContext]:
+    """Opens a run; how it ended is recorded whatever happens, and at_end reports it: a failed run too, as far as it came."""
     workspace = workspace.resolve()
     nodes = recipe(profile)
     states = {
@@ -78,6 +78,7 @@ def opened_run(profile: Profile, workspace: Path) -> Iterator[RunContext]:
     mirror.start_run(PARENT, run.run, None, {"profile": profile.name, "vibethinker.run": run.run})
     mirror.params(PARENT, profile.model_dump(exclude={"data", "description"}))
     mirror.on_sent(lambda ids: store.update(mlflow_run=ids[PARENT]))
+    run.ledger.reconcile()
     _open[run.run] = run
     status: RunStatus = "failed"
     try:
@@ -92,6 +93,7 @@ def opened_run(profile: Profile, workspace: Path) -> Iterator[RunContext]:
         raise
     finally:
         store.update(status=status, finished=now())
+        at_end(run)
         mirror.tags(PARENT, {"vibethinker.status": status})
         mirror.end_run(PARENT, status == "completed")
         mirror.close()

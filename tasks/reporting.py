@@ -1,7 +1,5 @@
 """The report of a run: terminal, one HTML page, MLflow and Prefect artifacts."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
@@ -12,15 +10,6 @@ from tasks.context import PARENT, RunContext
 from vibethinker.reports.collect import collect
 from vibethinker.reports.page import write_report
 from vibethinker.reports.terminal import render
-
-
-@contextmanager
-def reported(run: RunContext) -> Iterator[None]:
-    """Reports the run at its end; one that failed gets a report of what there is."""
-    try:
-        yield
-    finally:
-        report(run)
 
 
 def report(run: RunContext) -> Path:

@@ -21,7 +21,8 @@ def profile_names() -> list[str]:
 def load_profile(name: str, overrides: Sequence[str] = ()) -> Profile:
     """A shipped profile, or a .yaml file's; each override is `dotted.key=value` with the value in YAML.
 
-    A profile may name another under `extends`, of which it is a copy but for its own keys. Raises ConfigError.
+    A profile may name another under `extends`, of which it is a copy but for its own keys; null takes a key out. Raises
+    ConfigError.
     """
     values = _read(name)
     for override in overrides:
@@ -72,11 +73,15 @@ def _path(name: str) -> Path:
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Mappings merge key by key; anything else is replaced."""
+    """Mappings merge key by key, null takes a key out, anything else is replaced."""
     merged = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merged(merged[key], value)
+        else:
+            merged[key] = value
     return merged
 
 

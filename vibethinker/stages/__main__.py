@@ -19,6 +19,7 @@ def main(arguments: list[str]) -> int:
         case _:
             print(f"usage: python -m vibethinker.stages {{{','.join(VERSIONS)}}} --spec FILE", file=sys.stderr)
             return 2
+    sys.modules["sklearn"] = None  # type: ignore[assignment]  # transformers would import it: a second a stage, for nothing we use
     module = importlib.import_module(f"vibethinker.stages.{name}")
     try:
         module.run(StageSpec.read(Path(path)))

@@ -1,13 +1,13 @@
 """Expert SFT with Pass@K probes along the trajectory; only checkpoints that can still win are kept [A 3.3]."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import orjson
 
-from vibethinker.algorithms.selection import ProbePoint, SelectionRule, select_checkpoint
+from vibethinker.algorithms.selection import SelectionRule, select_checkpoint
 from vibethinker.algorithms.statistics import mean_interval
 from vibethinker.config.training import ProbeSettings, SftSettings
 from vibethinker.data.tables import read_problems
@@ -20,12 +20,10 @@ from vibethinker.runs.manifest import Manifest, write_atomic
 from vibethinker.runs.spec import StageSpec
 from vibethinker.runs.work import Work, open_work
 from vibethinker.stages.setting import Setting, open_setting
+from vibethinker.stages.trajectory import Checkpoint, probe_points
 from vibethinker.training.loop import LoopSettings, train
 from vibethinker.training.schedule import cosine
 from vibethinker.training.sft import SftObjective, count_steps, tokenise
-
-Checkpoint = dict[str, Any]
-"""{"step", "loss", "probes": {domain: {"problems", "samples", "pass_at": {K: rate}, "low", "high"}}}"""
 
 
 def run(spec: StageSpec) -> Manifest:
@@ -68,12 +66,6 @@ def run(spec: StageSpec) -> Manifest:
         (work.out / "trajectory.json").write_bytes(orjson.dumps(trajectory, option=orjson.OPT_INDENT_2))
         shutil.copytree(work.scratch / "candidates", work.out / "checkpoints")
         return work.seal({"steps": steps, "rows": len(rows), "too_long": too_long, "loss": history[-1]["loss"]})
-
-
-def probe_points(checkpoints: Iterable[Checkpoint], domain: str, k: int) -> list[ProbePoint]:
-    """The trajectory's points on one domain; step 0, the base model, is no candidate."""
-    rates_of = [(c["step"], c["probes"][domain]["pass_at"]) for c in checkpoints if c["step"]]
-    return [ProbePoint(step, at["1"], at[str(k)]) for step, at in rates_of]
 
 
 def _once(path: Path, make: Callable[[], Checkpoint]) -> Checkpoint:

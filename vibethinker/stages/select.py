@@ -8,7 +8,7 @@ from vibethinker.algorithms.selection import select_checkpoint
 from vibethinker.runs.manifest import Manifest
 from vibethinker.runs.spec import StageSpec
 from vibethinker.runs.work import open_work
-from vibethinker.stages.expert import probe_points
+from vibethinker.stages.trajectory import probe_points
 
 
 def run(spec: StageSpec) -> Manifest:

@@ -1,7 +1,5 @@
 """Split: each domain's clean problems into disjoint sets, beside the benchmark as it is."""
 
-from collections import Counter
-
 import orjson
 
 from vibethinker.config.data import SplitSettings

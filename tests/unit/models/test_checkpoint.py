@@ -15,6 +15,7 @@ from vibethinker.models.pretrained import fetch_model
 from vibethinker.models.tiny import tiny_model, tiny_tokenizer
 
 SCRATCH = ScratchSettings(hidden_size=32, layers=1, heads=1, intermediate_size=32, max_length=64)
+EOS = tiny_tokenizer().eos_token_id
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +60,12 @@ def test_bfloat16_files_are_loaded_as_float32_masters(model: Any, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "configured, expected", [(None, [256]), (256, [256]), (3, [3, 256]), ([9, 256, 3], [3, 9, 256])]
+    "configured, expected", [(None, [EOS]), (EOS, [EOS]), (3, [3, EOS]), ([9, EOS, 3], [3, 9, EOS])]
 )
 def test_all_tokens_that_end_a_response(configured: Any, expected: list[int]) -> None:
     tokenizer = tiny_tokenizer()
     model = tiny_model(SCRATCH, tokenizer, 7)
     model.generation_config.eos_token_id = configured
-    assert tokenizer.eos_token_id == 256
     assert eos_ids(model, tokenizer) == expected
 
 

@@ -14,7 +14,7 @@ from vibethinker.rollout.transformers_engine import TransformersEngine, _nucleus
 from vibethinker.training.batching import TokenSequence, pad
 
 QUESTIONS = ["Solve 3x + 4 = 19 for x.", "Hi", "Two numbers have sum 9 and difference 1.", "2+2=", "a", "What is 7*8?"]
-PAD = 258
+PAD = tiny_tokenizer().pad_token_id
 SCRATCH = ScratchSettings(hidden_size=64, layers=2, heads=2, intermediate_size=64, max_length=128)
 
 
@@ -36,7 +36,6 @@ def model() -> Any:
 @pytest.fixture(scope="module")
 def prompts() -> list[Prompt]:
     tokenizer = tiny_tokenizer()
-    assert tokenizer.pad_token_id == PAD
     return [Prompt(f"p/{i}", tuple(tokenizer(q)["input_ids"])) for i, q in enumerate(QUESTIONS)]
 
 
@@ -112,7 +111,7 @@ def test_finished_rows_leave_and_the_others_stay_right(model: Any, prompts: list
 def test_generation_ends_when_every_row_has(model: Any, prompts: list[Prompt]) -> None:
     calls: list[int] = []
     hook = model.register_forward_pre_hook(lambda *_: calls.append(1))
-    found = TransformersEngine(model, list(range(PAD + 100)), PAD).generate(prompts, Sampling(2, 50))
+    found = TransformersEngine(model, list(range(model.config.vocab_size)), PAD).generate(prompts, Sampling(2, 50))
     hook.remove()
     assert len(calls) == 1
     assert all(len(c.token_ids) == 1 and c.finish_reason == "stop" for g in found for c in g)
@@ -150,7 +149,7 @@ def test_one_step_follows_the_softmax(model: Any, prompts: list[Prompt]) -> None
     draws = 4000
     with torch.no_grad():
         logits = model(torch.tensor([prompts[0].token_ids])).logits[0, -1].double()
-    for temperature, top_p in ((1.0, 1.0), (1.6, 1.0), (1.0, 0.8)):
+    for temperature, top_p in ((4.0, 1.0), (8.0, 1.0), (8.0, 0.7)):
         probabilities = torch.softmax(logits / temperature, -1)
         if top_p < 1:
             order = probabilities.argsort(descending=True)
@@ -164,7 +163,7 @@ def test_one_step_follows_the_softmax(model: Any, prompts: list[Prompt]) -> None
         counts = torch.bincount(torch.tensor([c.token_ids[0] for c in group]), minlength=len(logits)).double()
         assert not counts[probabilities == 0].any()
         likely = probabilities * draws >= 5
-        assert 4 <= int(likely.sum())
+        assert int(likely.sum()) >= 4
         pooled = torch.stack([counts[~likely].sum(), probabilities[~likely].sum() * draws])
         terms = (counts[likely] - probabilities[likely] * draws) ** 2 / (probabilities[likely] * draws)
         chi_square = terms.sum() + ((pooled[0] - pooled[1]) ** 2 / pooled[1] if pooled[1] >= 5 else 0.0)

@@ -1,0 +1,177 @@
+"""The loop: stopped, crashed and continued runs end in the same bits; steps that are not finite are refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from vibethinker.errors import Preempted
+from vibethinker.records import Problem
+from vibethinker.tracking.local import LocalTracker, read_events
+from vibethinker.training.batching import Batch
+from vibethinker.training.loop import LoopSettings, NonFinite, train
+from vibethinker.training.schedule import cosine
+from vibethinker.training.sft import SftObjective, tokenise
+
+STEPS = 6
+SETTINGS = LoopSettings(STEPS, cosine(1e-2, 1e-4, 0.2, STEPS), 0.01, 1.0, 2, "float32")
+
+
+class Crash(Exception):
+    pass
+
+
+class Objective(SftObjective):
+    """SFT that goes wrong at one step."""
+
+    fails_at: int | None = None
+    how = "crash"
+
+    def batches(self, step: int) -> list[Batch]:
+        self.step = step
+        return super().batches(step)
+
+    def loss(self, batch: Batch) -> Tensor:
+        loss = super().loss(batch)
+        if self.step != self.fails_at:
+            return loss
+        if self.how == "crash":
+            raise Crash
+        if self.how == "nan gradient":  # the value is finite, its gradient is not
+            return loss + (self.model.get_input_embeddings().weight * 0).sqrt().sum()
+        return loss * float(self.how)
+
+
+class Runner:
+    """Runs on a fresh copy of the warm model each time, as a new process would."""
+
+    def __init__(self, model: Callable[[], Any], tokenizer: Any, problems: list[Problem], tracker: LocalTracker):
+        self.fresh, self.tokenizer, self.tracker = model, tokenizer, tracker
+        self.rows, _ = tokenise(problems, tokenizer, {}, "", 64)
+
+    def objective(self, model: Any) -> Objective:
+        return Objective(model, self.rows, 5, 100, self.tokenizer.pad_token_id, seed=3)
+
+    def __call__(
+        self, scratch: Path, stop: Callable[[], bool] = lambda: False, fails_at: int | None = None, how: str = "crash"
+    ) -> tuple[Any, list[dict[str, Any]]]:
+        self.model = self.fresh()
+        objective = self.objective(self.model)
+        objective.fails_at, objective.how = fails_at, how
+        history = train(
+            self.model, objective, SETTINGS, scratch, self.tracker, stop, lambda step, loss: {"step": step, "loss": loss}, "sft"
+        )
+        return self.model.state_dict(), history
+
+
+@pytest.fixture
+def run(fresh: Callable[[], Any], tokenizer: Any, problems: list[Problem], tracker: LocalTracker) -> Runner:
+    return Runner(fresh, tokenizer, problems, tracker)
+
+
+def stop_after(steps: int) -> Callable[[], bool]:
+    calls = iter(range(steps))
+    return lambda: next(calls, None) is None
+
+
+def identical(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(t, b[n]) for n, t in a.items())
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 5])
+def test_stopped_after_k_steps_and_continued_is_bit_identical(run: Runner, tmp_path: Path, k: int) -> None:
+    expected, history = run(tmp_path / "whole")
+    with pytest.raises(Preempted, match=f"stopped at step {k} of 6"):
+        run(tmp_path / "parts", stop_after(k))
+    assert (tmp_path / "parts" / f"checkpoint-{k}").is_dir()
+    found, continued = run(tmp_path / "parts")
+    assert identical(found, expected)
+    assert continued == history
+    assert [h["step"] for h in history] == [2, 4, 6]
+
+
+def test_stopped_at_every_step_is_still_bit_identical(run: Runner, tmp_path: Path) -> None:
+    expected, history = run(tmp_path / "whole")
+    for _ in range(STEPS):
+        with pytest.raises(Preempted):
+            run(tmp_path / "parts", stop_after(1))
+        assert len(list((tmp_path / "parts").glob("checkpoint-*"))) == 1
+    found, continued = run(tmp_path / "parts")
+    assert identical(found, expected)
+    assert continued == history
+
+
+def test_crashed_and_continued_is_bit_identical(run: Runner, tmp_path: Path) -> None:
+    expected, history = run(tmp_path / "whole")
+    with pytest.raises(Crash):
+        run(tmp_path / "parts", fails_at=3)
+    assert (tmp_path / "parts" / "checkpoint-2").is_dir()
+    (tmp_path / "parts" / "partial").mkdir()  # what a process killed while writing leaves
+    (tmp_path / "parts" / "partial" / "weights.safetensors").write_bytes(b"half")
+    found, continued = run(tmp_path / "parts")
+    assert identical(found, expected)
+    assert continued == history
+
+
+def test_a_finished_run_does_nothing_more(run: Runner, tmp_path: Path) -> None:
+    expected, history = run(tmp_path / "whole")
+    found, again = run(tmp_path / "whole", fails_at=0)
+    assert identical(found, expected)
+    assert again == history
+
+
+def test_training_changes_the_weights_and_lowers_the_loss(run: Runner, tmp_path: Path) -> None:
+    _, history = run(tmp_path / "whole")
+    assert not identical(run.model.state_dict(), run.fresh().state_dict())
+    assert all(h["loss"] > 0 for h in history)
+
+
+@pytest.mark.parametrize("how", ["nan", "inf", "nan gradient"])
+def test_a_step_that_is_not_finite_is_refused(run: Runner, tmp_path: Path, how: str) -> None:
+    expected, history = run(tmp_path / "whole")
+    with pytest.raises(NonFinite, match="step 3"):
+        run(tmp_path / "parts", fails_at=3, how=how)
+    assert all(p.isfinite().all() for p in run.model.parameters())
+    assert [p.name for p in (tmp_path / "parts").glob("checkpoint-*")] == ["checkpoint-2"]
+    found, continued = run(tmp_path / "parts")
+    assert identical(found, expected)
+    assert continued == history
+
+
+def test_a_step_without_batches_changes_nothing(run: Runner, tmp_path: Path) -> None:
+    """Not even by weight decay or momentum."""
+
+    class Nothing(Objective):
+        def batches(self, step: int) -> list[Batch]:
+            return []
+
+        def metrics(self) -> dict[str, float]:
+            return {"reward": 0.0}
+
+    model = run.fresh()
+    objective = Nothing(model, run.rows, 5, 100, run.tokenizer.pad_token_id, 3)
+    train(model, objective, SETTINGS, tmp_path / "w", run.tracker, lambda: False, lambda step, loss: {}, "sft")
+    assert identical(model.state_dict(), run.fresh().state_dict())
+
+
+def test_events_have_the_curves_and_the_progress(run: Runner, tmp_path: Path) -> None:
+    run(tmp_path / "whole")
+    events = list(read_events(tmp_path / "events.jsonl"))
+    points = [e for e in events if e["kind"] == "metrics"]
+    assert [p["step"] for p in points] == [1, 2, 3, 4, 5, 6]
+    assert points[2]["values"]["learning_rate"] == SETTINGS.schedule(2)
+    assert {"loss", "grad_norm", "tokens_per_second"} <= points[0]["values"].keys()
+    assert [(e["done"], e["total"]) for e in events if e["kind"] == "progress"] == [(i, 6) for i in range(1, 7)]
+
+
+def test_bfloat16_trains_float32_weights(run: Runner, tmp_path: Path) -> None:
+    model = run.fresh()
+    settings = LoopSettings(2, SETTINGS.schedule, 0.0, 1.0, 2, "bfloat16")
+    history = train(
+        model, run.objective(model), settings, tmp_path / "w", run.tracker, lambda: False, lambda s, x: {"loss": x}, "sft"
+    )
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert history[0]["loss"] > 0
