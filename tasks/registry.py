@@ -149,7 +149,7 @@ def _new_version(
 def _measured(client: MlflowClient, champion: ModelVersion) -> Measurement:
     """The champion's own measurement, an artifact of the run that registered it."""
     with tempfile.TemporaryDirectory() as folder:
-        path = client.download_artifacts(champion.run_id, f"{GATE}/measurement.json", folder)
+        path = client.download_artifacts(str(champion.run_id), f"{GATE}/measurement.json", folder)
         return Measurement.model_validate_json(Path(path).read_bytes())
 
 

@@ -8,8 +8,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 def load_model(folder: Path, device: str) -> PreTrainedModel:
     """The model in float32 master weights, in evaluation mode (no dropout: every forward pass is repeatable)."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-    return model.to(device).eval()
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    model.to(torch.device(device))  # type: ignore[arg-type]  # transformers hides the signature of torch's Module.to
+    model.eval()
+    return model
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

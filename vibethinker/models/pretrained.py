@@ -49,4 +49,4 @@ def _from_package(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         raise ConfigError(f"base.source 'package:{name}': the package has no .gguf file")
     where = {"gguf_file": files[0].name, "local_files_only": True}
     model = AutoModelForCausalLM.from_pretrained(files[0].parent, dtype=torch.float32, **where)
-    return model.to(torch.bfloat16), AutoTokenizer.from_pretrained(files[0].parent, **where)
+    return model.bfloat16(), AutoTokenizer.from_pretrained(files[0].parent, **where)

@@ -1,5 +1,7 @@
 """Base: the model that the recipe starts from. A given one is copied into Hugging Face layout; the demonstration's is trained here."""
 
+import torch
+
 from vibethinker.config.model import ScratchSettings
 from vibethinker.data.tables import read_problems
 from vibethinker.models.checkpoint import save_model
@@ -34,7 +36,8 @@ def _train(spec: StageSpec, work: Work) -> dict[str, float]:
     scratch = ScratchSettings.model_validate(spec.settings["scratch"])
     seed, chat = spec.settings["seed"], spec.settings["chat"]
     tokenizer = tiny_tokenizer()
-    model = tiny_model(scratch, tokenizer, seed).to(spec.runtime.device).eval()
+    model = tiny_model(scratch, tokenizer, seed).eval()
+    model.to(torch.device(spec.runtime.device))
     problems = read_problems(work.input("split") / "pretrain.parquet")
     rows, too_long = tokenise(problems, tokenizer, chat["prompt"], chat["system_prompt"], scratch.max_length)
     objective = SftObjective(model, rows, scratch.batch_size, MICRO_BATCH_TOKENS, int(tokenizer.pad_token_id), seed)

@@ -3,6 +3,7 @@
 The local JSONL files are the record (promise 5). What could not be sent by the end of the run is counted and said.
 """
 
+import functools
 import logging
 import queue
 import threading
@@ -33,7 +34,7 @@ class MlflowMirror:
         """artifact_root: where a new experiment keeps artifacts; None leaves it to the server."""
         mlflow.set_tracking_uri(uri)  # the registry's store looks logged models up there, whatever its client was given
         self._uri, self._experiment, self._artifact_root = uri, experiment, artifact_root
-        self._queue: queue.Queue[Callable[[MlflowClient], None] | None] = queue.Queue()
+        self._queue: queue.Queue[Callable[[MlflowClient], object] | None] = queue.Queue()
         self._ids: dict[str, str] = {}
         self._closing = threading.Event()
         self._deadline = 0.0
@@ -75,7 +76,10 @@ class MlflowMirror:
         ]
         for start in range(0, len(metrics), BATCH):
             part = metrics[start : start + BATCH]
-            self._queue.put(lambda client, part=part: client.log_batch(self._ids[key], metrics=part))
+            self._queue.put(functools.partial(self._log_metrics, key, part))
+
+    def _log_metrics(self, key: str, metrics: list[Metric], client: MlflowClient) -> None:
+        client.log_batch(self._ids[key], metrics=metrics)
 
     def metrics(self, key: str, values: Mapping[str, float]) -> None:
         """Final figures, at step 0."""
@@ -153,7 +157,7 @@ class MlflowMirror:
                     return
                 time.sleep(RETRY_SECONDS)
 
-    def _sent(self, client: MlflowClient, send: Callable[[MlflowClient], None]) -> bool:
+    def _sent(self, client: MlflowClient, send: Callable[[MlflowClient], object]) -> bool:
         """Whether this record is done with: sent, or refused for good."""
         try:
             send(client)

@@ -37,7 +37,14 @@ def test_nothing_to_train_on(tokenizer: Any, problems: list[Problem]) -> None:
 
 @pytest.mark.parametrize(
     "rows, batch, epochs, max_steps, steps",
-    [(100, 10, 1, 0, 10), (101, 10, 1, 0, 11), (100, 10, 2.5, 0, 25), (100, 10, 5, 7, 7), (100, 10, 5, 70, 50), (3, 128, 0.1, 0, 1)],
+    [
+        (100, 10, 1, 0, 10),
+        (101, 10, 1, 0, 11),
+        (100, 10, 2.5, 0, 25),
+        (100, 10, 5, 7, 7),
+        (100, 10, 5, 70, 50),
+        (3, 128, 0.1, 0, 1),
+    ],
 )
 def test_count_steps(rows: int, batch: int, epochs: float, max_steps: int, steps: int) -> None:
     assert count_steps(rows, batch, epochs, max_steps) == steps
