@@ -19,47 +19,10 @@ PIECES = ("```python\ndef f(n):\n ", "\n```", "\n ", "return ", " \\boxed{", "\\
 """What answers are made of besides characters."""
 
 OPENINGS = ("Integrals", "Let", "Mean", "Solve", "Triangle", "Two")
-WORDS = tuple(
-    [
-        "add",
-        "and",
-        "area",
-        "at",
-        "average",
-        "bag",
-        "balls",
-        "blue",
-        "by",
-        "chance",
-        "door",
-        "drawing",
-        "find",
-        "for",
-        "from",
-        "goes",
-        "has",
-        "holds",
-        "is",
-        "make",
-        "minus",
-        "number",
-        "perimeter",
-        "rectangles",
-        "red",
-        "return",
-        "scores",
-        "sides",
-        "slope",
-        "so",
-        "stays",
-        "sum",
-        "that",
-        "times",
-        "to",
-        "what",
-        "with",
-    ]
-)
+WORDS = (
+    "add and area at average bag balls blue by chance door drawing find for from goes has holds is make "
+    "minus number perimeter rectangles red return scores sides slope so stays sum that times to what with"
+).split()
 """Words of the demonstration's questions, one token each (with the space before): a step costs about half."""
 
 CHAT_TEMPLATE = (
@@ -122,7 +85,7 @@ def tiny_model(scratch: ScratchSettings, tokenizer: PreTrainedTokenizerFast, see
     """Random float32 weights that `seed` fixes; the global RNG is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Qwen2ForCausalLM(tiny_config(scratch, tokenizer)).float()
+        model = Qwen2ForCausalLM(tiny_config(scratch, tokenizer))
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model

@@ -145,6 +145,7 @@ class MlflowMirror:
         self._closing.set()
         self._queue.put(None)
         self._thread.join(seconds + RETRY_SECONDS + 1)
+        self.unsent += self._queue.unfinished_tasks - 1  # the None above is never marked as done
         if self.unsent:
             log.warning("%d records did not reach MLflow at %s; the local files have them all", self.unsent, self._uri)
 
@@ -153,24 +154,28 @@ class MlflowMirror:
         while (send := self._queue.get()) is not None:
             while not self._sent(client, send):
                 if self._closing.is_set() and time.monotonic() > self._deadline:
-                    self.unsent += 1 + self._queue.qsize()
                     return
                 time.sleep(RETRY_SECONDS)
+            self._queue.task_done()
 
     def _sent(self, client: MlflowClient, send: Callable[[MlflowClient], object]) -> bool:
         """Whether this record is done with: sent, or refused for good."""
         try:
             send(client)
-        except (KeyError, MlflowException) as error:
-            if isinstance(error, MlflowException) and error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
-                log.warning("MLflow at %s: %s; kept, tried again", self._uri, str(error)[:200])
+        except Exception as error:  # whatever it is, the records behind this one must get their turn
+            if _may_pass(error):
+                log.warning("MLflow at %s is away (%s); kept, tried again", self._uri, str(error)[:200])
                 return False
             log.warning("MLflow refused a record: %s", str(error)[:300])
             self.unsent += 1
-        except OSError as error:
-            log.warning("MLflow at %s is away (%s); kept, tried again", self._uri, str(error)[:200])
-            return False
         return True
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same record may be taken later: the server is away or busy, and nothing is wrong with the record."""
+    if isinstance(error, MlflowException):
+        return error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
+    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError | PermissionError)
 
 
 def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -116,6 +116,17 @@ def test_a_failing_action_does_not_end_the_mirror(uri: str) -> None:
     assert seen and seen[0].keys() == {"run"}
 
 
+def test_a_file_that_is_gone_does_not_hold_up_the_rest(uri: str, tmp_path: Path) -> None:
+    mirror = MlflowMirror(uri, "gone", (tmp_path / "artifacts").as_uri())
+    mirror.start_run("run", "one", None, {})
+    mirror.artifact("run", tmp_path / "log.txt")
+    mirror.metrics("run", {"x": 2.0})
+    ids = mirror.call(lambda client, ids: dict(ids), 60)
+    mirror.close(60)
+    assert mirror.unsent == 1
+    assert MlflowClient(uri).get_run(ids["run"]).data.metrics == {"x": 2.0}
+
+
 @pytest.mark.usefixtures("one_try")
 def test_a_server_that_is_away_costs_neither_the_run_nor_its_end(dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlflow_tracker, "RETRY_SECONDS", 0.1)
