@@ -44,7 +44,8 @@ def _line(error: Any) -> str:
     text = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         text = "unknown key; check its spelling, or take it out"
-    shown = "" if isinstance(error["input"], dict) else f" (got {error['input']!r})"
+    about_contents = isinstance(error["input"], dict) and error["type"] in ("missing", "value_error", "extra_forbidden")
+    shown = "" if about_contents else f" (got {error['input']!r})"
     return f"{place}: {text}{shown}" if place else text
 
 
@@ -59,9 +60,11 @@ def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     parent = values.pop("extends", None)
     if parent is None:
         return values
-    if parent in seen:
-        raise ConfigError(f"profile {name!r}: extends goes round in a circle: {' -> '.join((*seen, parent))}")
-    return _merged(_read(parent, (*seen, name, parent)), values)
+    if not isinstance(parent, str):
+        raise ConfigError(f"profile {name!r}: extends must name one profile or .yaml file, got {parent!r}")
+    if parent in (*seen, name):
+        raise ConfigError(f"profile {name!r}: extends goes round in a circle: {' -> '.join((*seen, name, parent))}")
+    return _merged(_read(parent, (*seen, name)), values)
 
 
 def _path(name: str) -> Path:
@@ -101,8 +104,10 @@ def _override(values: dict[str, Any], override: str) -> None:
     if isinstance(place, list):
         _enter(place, last, override)
         place[_index(place, last)] = value
-    else:
+    elif isinstance(place, dict):
         place[last] = value
+    else:
+        raise ConfigError(f"--set {override!r}: {last!r} does not lead to a setting")
 
 
 def _enter(place: Any, part: str, override: str) -> Any:

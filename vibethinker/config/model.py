@@ -1,10 +1,11 @@
 """The base model and the machine it runs on."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vibethinker.config.base import Settings
+from vibethinker.records import VerifierName
 
 
 class ScratchSettings(Settings):
@@ -41,8 +42,15 @@ class BaseSettings(Settings):
     """Used only where source is `scratch`."""
     system_prompt: str = ""
     """System message put before every question; empty for none."""
-    prompt: dict[str, str] = {}
-    """Verifier -> template with `{question}`, e.g. maths: "{question}\\nPut the answer in \\\\boxed{{}}."; the question alone if absent."""
+    prompt: dict[VerifierName, str] = {}
+    """Verifier -> template with `{question}`, e.g. maths: "{question}\\nPut the answer in \\\\boxed{}."; the question alone if absent."""
+
+    @model_validator(mode="after")
+    def _asks(self) -> Self:
+        for verifier, template in self.prompt.items():
+            if "{question}" not in template:
+                raise ValueError(f"base.prompt.{verifier} is {template!r}; put {{question}} where the question goes")
+        return self
 
 
 class ComputeSettings(Settings):

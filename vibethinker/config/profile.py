@@ -1,8 +1,8 @@
 """A profile: everything `vibethinker run` needs to know, in one file."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from vibethinker.config.base import Settings
 from vibethinker.config.data import DataSettings
@@ -17,13 +17,16 @@ from vibethinker.config.training import (
 )
 from vibethinker.records import VerifierName
 
+DomainName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+"""A domain names folders and nodes."""
+
 
 class BenchmarkSettings(Settings):
     """The suite that is reported; nothing is tuned on it."""
 
     k: int = Field(ge=1)
     """K of the reported Pass@K."""
-    domains: dict[str, VerifierName] = {}
+    domains: dict[DomainName, VerifierName] = {}
     """Groups of benchmark problems that are no expert's domain, e.g. aime24; empty measures the profile's domains."""
     sampling: dict[VerifierName, SamplingSettings] = Field(min_length=1)
     """Verifier -> sampling (the report samples maths and code differently [A 4.1])."""
@@ -73,7 +76,7 @@ class Profile(Settings):
     """One line for people."""
     seed: int = Field(default=0, ge=0)
     """Seed of data order, initial weights and sampling."""
-    domains: dict[str, VerifierName] = Field(min_length=1)
+    domains: dict[DomainName, VerifierName] = Field(min_length=1)
     """Domain -> verifier (`maths` or `code`); one expert is trained per domain."""
     base: BaseSettings
     """Start of the recipe."""
@@ -103,7 +106,7 @@ class Profile(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         known = sorted(self.domains)
-        measured = sorted({**self.domains, **self.benchmark.domains})
+        measured = sorted(self.benchmark.domains or self.domains)
         for field, used in [
             ("fusion.weights", self.fusion.weights),
             *((f"mgpo.stages[{s.name}].domains", s.domains) for s in self.mgpo.stages),

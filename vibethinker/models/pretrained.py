@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from vibethinker.errors import ConfigError
 from vibethinker.models.checkpoint import save_model
@@ -48,5 +48,7 @@ def _from_package(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     if not files:
         raise ConfigError(f"base.source 'package:{name}': the package has no .gguf file")
     where = {"gguf_file": files[0].name, "local_files_only": True}
-    model = AutoModelForCausalLM.from_pretrained(files[0].parent, dtype=torch.float32, **where)
-    return model.bfloat16(), AutoTokenizer.from_pretrained(files[0].parent, **where)
+    model = AutoModelForCausalLM.from_pretrained(
+        files[0].parent, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True), **where
+    )
+    return model, AutoTokenizer.from_pretrained(files[0].parent, **where)

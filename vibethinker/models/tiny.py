@@ -20,8 +20,8 @@ PIECES = ("```python\ndef f(n):\n ", "\n```", "\n ", "return ", " \\boxed{", "\\
 
 OPENINGS = ("Integrals", "Let", "Mean", "Solve", "Triangle", "Two")
 WORDS = (
-    "add and area at average bag balls blue by chance door drawing find for from goes has holds is make "
-    "minus number perimeter rectangles red return scores sides slope so stays sum that times to what with"
+    "add and area at average bag balls blue by chance door drawing find for from goes holds is make of "
+    "minus number perimeter rectangles red return scores sides slope so stays sum that times to wall what with"
 ).split()
 """Words of the demonstration's questions, one token each (with the space before): a step costs about half."""
 

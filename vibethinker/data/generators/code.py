@@ -20,7 +20,8 @@ def _tests(slope: int, offset: int) -> tuple[str, ...]:
 def _expanded(slope: int, offset: int) -> tuple[str, ...]:
     """The same function multiplied out: short to write, the constants must be worked out in the head."""
     tail = f"+{offset}" if offset > 0 else f"-{-offset}" if offset else ""
-    return program(f"return {slope}*n{tail}"), program(f"return n*{slope}{tail}")
+    bodies = (f"{slope}*n{tail}", f"n*{slope}{tail}", f"{offset}+{slope}*n")
+    return tuple(program(f"return {body}") for body in bodies)
 
 
 def _add_first(a: int, b: int, c: int) -> Draft:
@@ -30,7 +31,6 @@ def _add_first(a: int, b: int, c: int) -> Draft:
         (
             program(f"n=n+{a}", f"n=n*{b}", f"return n-{c}"),
             program(f"return (n+{a})*{b}-{c}"),
-            program(f"return {b}*n+{a * b}-{c}"),
             *_expanded(b, offset),
         ),
         tests=_tests(b, offset),
@@ -44,7 +44,6 @@ def _subtract_first(a: int, b: int, c: int) -> Draft:
         (
             program(f"n=n-{a}", f"n=n*{b}", f"return n+{c}"),
             program(f"return (n-{a})*{b}+{c}"),
-            program(f"return {b}*n-{a * b}+{c}"),
             *_expanded(b, offset),
         ),
         tests=_tests(b, offset),
@@ -58,7 +57,6 @@ def _scale_first(b: int, a: int, c: int) -> Draft:
         (
             program(f"n=n*{b}", f"n=n+{c}", f"return n*{a}"),
             program(f"return (n*{b}+{c})*{a}"),
-            program(f"return {slope}*n+{c}*{a}"),
             *_expanded(slope, offset),
         ),
         tests=_tests(slope, offset),

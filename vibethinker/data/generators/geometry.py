@@ -32,7 +32,7 @@ def _walls() -> Iterator[tuple[int, ...]]:
 def _area_left(a: int, b: int, d: int) -> Draft:
     whole, left = a * b, a * b - d
     return Draft(
-        f"A wall {a} by {b} has a door of {d}; what area stays?",
+        f"A wall {a} by {b} with door area {d}: what stays?",
         (
             path(left, f"{a}*{b}={whole}", f"{whole}-{d}={left}"),
             path(left, f"{b}*{a}={whole}", f"{whole}-{d}={left}"),

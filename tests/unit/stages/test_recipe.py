@@ -1,0 +1,200 @@
+"""The recipe's shape, and that a setting changes only what depends on it."""
+
+from pathlib import Path
+
+import pytest
+
+from vibethinker.config.load import load_profile, profile_names
+from vibethinker.config.profile import Profile
+from vibethinker.data.identity import source_path
+from vibethinker.errors import ConfigError
+from vibethinker.models.identity import model_digest
+from vibethinker.stages.recipe import VERSIONS, benchmark_models, expert_nodes, final_model, fingerprints, recipe
+
+DOMAINS = ["algebra", "geometry", "calculus", "statistics", "code"]
+EXPERTS = {f"expert-{d}" for d in DOMAINS}
+MODELS = {"base", "fused", "mgpo-maths-short", "mgpo-maths-long", "mgpo-code"}
+SPECTRUM = {*EXPERTS, "select", "fuse", *(f"benchmark-{e}" for e in EXPERTS), "benchmark-fused"}
+GATE = "gate-mgpo-code"
+
+
+def after_stage(stage: str) -> set[str]:
+    """An MGPO stage, those behind it, and what measures them."""
+    names = ["mgpo-maths-short", "mgpo-maths-long", "mgpo-code"]
+    behind = names[names.index(f"mgpo-{stage}") :]
+    return {*behind, *(f"benchmark-{n}" for n in behind), GATE}
+
+
+SIGNAL = after_stage("maths-short")
+MEASURED = {f"benchmark-{m}" for m in MODELS | EXPERTS}
+EVERYTHING = {
+    "ingest", "decontaminate", "split", "base", "benchmark-base", *SPECTRUM, *SIGNAL
+}  # fmt: skip
+
+
+def prints(*overrides: str, name: str = "tiny") -> dict[str, str]:
+    return fingerprints(recipe(load_profile(name, overrides)))
+
+
+@pytest.fixture(scope="module")
+def tiny() -> dict[str, str]:
+    return prints()
+
+
+def changed(tiny: dict[str, str], *overrides: str) -> set[str]:
+    other = prints(*overrides)
+    return {n for n in {*tiny, *other} if tiny.get(n) != other.get(n)}
+
+
+def test_the_nodes_of_tiny(tiny: dict[str, str]) -> None:
+    assert set(tiny) == EVERYTHING
+    assert len(set(tiny.values())) == len(tiny)
+
+
+def test_fingerprints_are_the_same_again(tiny: dict[str, str]) -> None:
+    assert prints() == tiny
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "budget.limit=2",
+        "budget.rate=7",
+        "budget.device_type=H800",
+        "budget.estimates.mgpo=9",
+        "registry.model_name=other",
+        "registry.experiment=other",
+        "compute.threads=1",
+        "compute.parallel=5",
+        "compute.devices_per_stage=2",
+        "compute.device=cuda",
+        "promotion.floor=0.9",
+        "promotion.min_effect=0.5",
+        "name=other",
+        "description=other",
+    ],
+)
+def test_what_is_no_part_of_any_identity(tiny: dict[str, str], override: str) -> None:
+    assert changed(tiny, override) == set()
+
+
+@pytest.mark.parametrize(
+    "override, expected",
+    [
+        ("data.sources.tiny-train.limit=2900", EVERYTHING),
+        ("data.sources.tiny-train.seed=9", EVERYTHING),
+        ("data.decontamination.ngram=9", EVERYTHING - {"ingest"}),
+        ("data.splits.rl=401", EVERYTHING - {"ingest", "decontaminate"}),
+        ("seed=18", EVERYTHING - {"ingest", "decontaminate"}),
+        ("base.scratch.steps=999", {"base", "benchmark-base", *SPECTRUM, *SIGNAL}),
+        ("base.system_prompt=Think.", {"base", "benchmark-base", *SPECTRUM, *SIGNAL}),
+        ("compute.precision=bfloat16", {"base", "benchmark-base", *SPECTRUM, *SIGNAL}),
+        ("sft.epochs=3", SPECTRUM | SIGNAL),
+        ("probe.every=21", SPECTRUM | SIGNAL),
+        ("probe.sampling.samples=9", SPECTRUM | SIGNAL),
+        ("selection.rule=last", (SPECTRUM | SIGNAL) - EXPERTS),
+        ("fusion.weights={algebra: 1, code: 1}", {"fuse", "benchmark-fused", *SIGNAL}),
+        ("mgpo.lambda_me=0", SIGNAL),
+        ("mgpo.stages.0.steps=31", SIGNAL),
+        ("mgpo.stages.1.steps=31", after_stage("maths-long")),
+        ("mgpo.stages.maths-long.max_response_tokens=100", after_stage("maths-long")),
+        ("mgpo.stages.2.steps=31", after_stage("code")),
+        ("benchmark.k=4", MEASURED),
+        ("benchmark.sampling.maths.temperature=0.6", MEASURED),
+        ("promotion.sampling.maths.samples=9", {GATE}),
+    ],
+)  # fmt: skip
+def test_a_setting_changes_what_depends_on_it(tiny: dict[str, str], override: str, expected: set[str]) -> None:
+    assert changed(tiny, override) == expected
+
+
+def test_equal_weights_written_out_are_the_default(tiny: dict[str, str]) -> None:
+    assert changed(tiny, "fusion.weights={algebra: 2, geometry: 2, calculus: 2, statistics: 2, code: 2}") == set()
+
+
+def test_defaults_written_out_change_nothing(tiny: dict[str, str]) -> None:
+    assert changed(tiny, "mgpo.clip=0.2", "selection.rule=pass_at_k", "sft.weight_decay=0") == set()
+
+
+@pytest.mark.parametrize("stage", sorted(VERSIONS))
+def test_a_new_version_of_a_stage_re_runs_it(tiny: dict[str, str], stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = recipe(load_profile("tiny"))
+    monkeypatch.setitem(VERSIONS, stage, VERSIONS[stage] + 1)
+    other = fingerprints(nodes)
+    moved = {n for n in tiny if tiny[n] != other[n]}
+    own = {n for n, node in nodes.items() if node.stage == stage}
+    assert own and own <= moved
+    assert all(n in own or set(nodes[n].inputs.values()) & moved for n in moved)
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_node_comes_after_its_inputs(name: str) -> None:
+    profile = runnable(name)
+    seen: set[str] = set()
+    for node in recipe(profile).values():
+        assert set(node.inputs.values()) <= seen, node.name
+        assert node.stage in VERSIONS
+        seen.add(node.name)
+    assert final_model(profile) in seen
+    assert f"gate-{final_model(profile)}" in seen
+    assert {f"benchmark-{m}" for m in benchmark_models(profile)} <= seen
+
+
+def runnable(name: str) -> Profile:
+    """The profile, or a skip where what it needs is not on this machine."""
+    profile = load_profile(name)
+    try:
+        if profile.base.source != "scratch":
+            model_digest(profile.base.source, profile.base.revision)
+        for source in profile.data.sources:
+            if source.path:
+                source_path(source)
+    except ConfigError as error:
+        pytest.skip(str(error))
+    return profile
+
+
+def test_the_reports_literal_reading_is_one_trajectory() -> None:
+    profile = load_profile("tiny", ["sft.mode=trajectory"])
+    nodes = recipe(profile)
+    assert expert_nodes(profile) == ["expert-all"]
+    assert [n for n in nodes if n.startswith("expert-")] == ["expert-all"]
+    assert nodes["expert-all"].settings["domains"] == DOMAINS
+    assert nodes["select"].inputs == {"expert-all": "expert-all"}
+    assert {f"benchmark-{e}" for e in EXPERTS} <= set(nodes)  # still one expert per domain, selected from it
+
+
+def test_experts_may_go_unmeasured() -> None:
+    assert not {f"benchmark-{e}" for e in EXPERTS} & set(prints("benchmark.experts=false"))
+
+
+def test_experts_of_a_domain_are_independent_of_the_others(tiny: dict[str, str]) -> None:
+    nodes = recipe(load_profile("tiny"))
+    assert nodes["expert-algebra"].inputs == {"base": "base", "split": "split"}
+    assert nodes["expert-algebra"].together == 5
+
+
+def test_files_are_known_by_content_not_by_place(tmp_path: Path) -> None:
+    def at(folder: str, text: str) -> dict[str, str]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "rows.jsonl").write_text(text)
+        return prints(
+            "data.sources.tiny-train.generator=''",
+            "data.sources.tiny-train.skip=0",
+            "data.sources.tiny-train.domain=algebra",
+            f"data.sources.tiny-train.path={tmp_path / folder / 'rows.jsonl'}",
+        )
+
+    assert at("a", "{}\n") == at("b", "{}\n")
+    assert at("a", "{}\n")["ingest"] != at("a", "{ }\n")["ingest"]
+
+
+def test_a_local_base_is_known_by_content_not_by_place(tmp_path: Path) -> None:
+    def at(folder: str, weights: str) -> str:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "config.json").write_text("{}")
+        (tmp_path / folder / "model.safetensors").write_text(weights)
+        return prints(f"base.source={tmp_path / folder}")["base"]
+
+    assert at("a", "x") == at("b", "x")
+    assert at("a", "x") != at("a", "y")
