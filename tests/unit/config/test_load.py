@@ -12,6 +12,8 @@ import yaml
 from vibethinker.config.load import load_profile, profile_names, validate_profile
 from vibethinker.errors import ConfigError
 
+LAB = str(Path(__file__).parents[1] / "lab.yaml")
+
 
 def test_the_shipped_profiles() -> None:
     assert set(profile_names()) >= {
@@ -67,15 +69,15 @@ def test_loading_needs_no_machine_learning_library() -> None:
         ("fusion.weights.algebra=0.5", lambda p: p.fusion.weights == {"algebra": 0.5}),
         ("fusion.weights={algebra: 1, code: 3}", lambda p: p.fusion.weights == {"algebra": 1.0, "code": 3.0}),
         ("base.system_prompt=a=b", lambda p: p.base.system_prompt == "a=b"),
-        ("data.sources.tiny-train.limit=3000", lambda p: p.data.sources[1].limit == 3000),
+        ("data.sources.lab-train.limit=3000", lambda p: p.data.sources[1].limit == 3000),
     ],
 )
 def test_overrides(override: str, read: Any) -> None:
-    assert read(load_profile("tiny", ["mgpo.stages.0.steps=30", "mgpo.stages.2.steps=15", override]))
+    assert read(load_profile(LAB, [override]))
 
 
 def test_later_overrides_win() -> None:
-    assert load_profile("tiny", ["seed=1", "seed=2"]).seed == 2
+    assert load_profile(LAB, ["seed=1", "seed=2"]).seed == 2
 
 
 BAD = [
@@ -115,12 +117,12 @@ BAD = [
     ("fusion.weights.history=1", "fusion.weights", "history", "not among"),
     ("mgpo.stages.code.domains=[history]", "mgpo.stages[code].domains", "history", "not among"),
     ("mgpo.stages.code.name=maths-short", "mgpo.stages", "maths-short", "unique"),
-    ("data.sources.1.name=tiny-benchmark", "data.sources", "tiny-benchmark", "unique"),
+    ("data.sources.1.name=lab-benchmark", "data.sources", "lab-benchmark", "unique"),
     ("data.sources.1.role=benchmark", "data.sources", "'train'", "add one"),
-    ("data.sources.1.path=x.jsonl", "tiny-train", "path", "exactly one"),
+    ("data.sources.1.path=x.jsonl", "lab-train", "path", "exactly one"),
     ("data.sources.1.generator=", "data.sources.1.generator", "None", "string"),
-    ("data.sources.1.limit=0", "tiny-train", "limit", "rows per domain"),
-    ("data.sources.1.domain=history", "data.sources[tiny-train]", "history", "not among"),
+    ("data.sources.1.limit=0", "lab-train", "limit", "rows per domain"),
+    ("data.sources.1.domain=history", "data.sources[lab-train]", "history", "not among"),
     ("promotion.sampling={maths: {samples: 4, max_response_tokens: 9}}", "promotion.sampling", "code", "no entry"),
     # would break folders and prompts
     ("domains={../x: maths}", "domains", "../x", "pattern"),
@@ -142,7 +144,7 @@ BAD = [
 @pytest.mark.parametrize("override, field, value, mend", BAD, ids=[b[0] for b in BAD])
 def test_bad_settings_are_named(override: str, field: str, value: str, mend: str) -> None:
     with pytest.raises(ConfigError) as error:
-        load_profile("tiny", [override])
+        load_profile(LAB, [override])
     message = str(error.value)
     assert field in message
     assert value in message
@@ -150,14 +152,14 @@ def test_bad_settings_are_named(override: str, field: str, value: str, mend: str
 
 
 def test_a_benchmark_source_of_a_domain_the_suite_does_not_measure() -> None:
-    overrides = ["benchmark.domains={olympiad: maths}", "data.sources.tiny-benchmark.domain=algebra"]
-    with pytest.raises(ConfigError, match=r"data\.sources\[tiny-benchmark\] names domains \['algebra'\], not among"):
-        load_profile("tiny", overrides)
+    overrides = ["benchmark.domains={olympiad: maths}", "data.sources.lab-benchmark.domain=algebra"]
+    with pytest.raises(ConfigError, match=r"data\.sources\[lab-benchmark\] names domains \['algebra'\], not among"):
+        load_profile(LAB, overrides)
 
 
 def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(ConfigError) as error:
-        load_profile("tiny", ["seed=x", "mgpo.clip=7", "budget.rate=-1"])
+        load_profile(LAB, ["seed=x", "mgpo.clip=7", "budget.rate=-1"])
     assert all(field in str(error.value) for field in ("seed", "mgpo.clip", "budget.rate"))
 
 

@@ -10,6 +10,8 @@ from vibethinker.runs.manifest import Cost, Manifest, seal
 from vibethinker.stages.plan import make_plan
 from vibethinker.stages.recipe import fingerprints, recipe
 
+LAB = str(Path(__file__).parents[1] / "lab.yaml")
+
 
 def test_an_empty_workspace_is_planned_from_the_profiles_estimates(tmp_path: Path) -> None:
     profile = load_profile("paper-1.5b")
@@ -24,7 +26,7 @@ def test_an_empty_workspace_is_planned_from_the_profiles_estimates(tmp_path: Pat
 
 
 def test_sealed_stages_cost_nothing(tmp_path: Path) -> None:
-    profile = load_profile("tiny")
+    profile = load_profile(LAB)
     nodes, prints = recipe(profile), fingerprints(recipe(profile))
     name = "ingest"
     folder = tmp_path / "stages" / f"{name}-{prints[name][:12]}"
@@ -40,5 +42,5 @@ def test_sealed_stages_cost_nothing(tmp_path: Path) -> None:
     rows = {n.node: n for n in make_plan(profile, tmp_path).nodes}
     assert rows["ingest"].reusable and rows["ingest"].dollars == 0.0
     assert not rows["split"].reusable
-    other = load_profile("tiny", ["data.sources.tiny-train.seed=2"])
+    other = load_profile(LAB, ["data.sources.lab-train.seed=2"])
     assert not {n.node: n for n in make_plan(other, tmp_path).nodes}["ingest"].reusable

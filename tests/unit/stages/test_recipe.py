@@ -11,6 +11,7 @@ from vibethinker.errors import ConfigError
 from vibethinker.models.identity import model_digest
 from vibethinker.stages.recipe import VERSIONS, benchmark_models, expert_nodes, final_model, fingerprints, recipe
 
+LAB = str(Path(__file__).parents[1] / "lab.yaml")
 DOMAINS = ["algebra", "geometry", "calculus", "statistics", "code"]
 EXPERTS = {f"expert-{d}" for d in DOMAINS}
 MODELS = {"base", "fused", "mgpo-maths-short", "mgpo-maths-long", "mgpo-code"}
@@ -32,27 +33,27 @@ EVERYTHING = {
 }  # fmt: skip
 
 
-def prints(*overrides: str, name: str = "tiny") -> dict[str, str]:
+def prints(*overrides: str, name: str = LAB) -> dict[str, str]:
     return fingerprints(recipe(load_profile(name, overrides)))
 
 
 @pytest.fixture(scope="module")
-def tiny() -> dict[str, str]:
+def lab() -> dict[str, str]:
     return prints()
 
 
-def changed(tiny: dict[str, str], *overrides: str) -> set[str]:
+def changed(lab: dict[str, str], *overrides: str) -> set[str]:
     other = prints(*overrides)
-    return {n for n in {*tiny, *other} if tiny.get(n) != other.get(n)}
+    return {n for n in {*lab, *other} if lab.get(n) != other.get(n)}
 
 
-def test_the_nodes_of_tiny(tiny: dict[str, str]) -> None:
-    assert set(tiny) == EVERYTHING
-    assert len(set(tiny.values())) == len(tiny)
+def test_the_nodes(lab: dict[str, str]) -> None:
+    assert set(lab) == EVERYTHING
+    assert len(set(lab.values())) == len(lab)
 
 
-def test_fingerprints_are_the_same_again(tiny: dict[str, str]) -> None:
-    assert prints() == tiny
+def test_fingerprints_are_the_same_again(lab: dict[str, str]) -> None:
+    assert prints() == lab
 
 
 @pytest.mark.parametrize(
@@ -74,15 +75,15 @@ def test_fingerprints_are_the_same_again(tiny: dict[str, str]) -> None:
         "description=other",
     ],
 )
-def test_what_is_no_part_of_any_identity(tiny: dict[str, str], override: str) -> None:
-    assert changed(tiny, override) == set()
+def test_what_is_no_part_of_any_identity(lab: dict[str, str], override: str) -> None:
+    assert changed(lab, override) == set()
 
 
 @pytest.mark.parametrize(
     "override, expected",
     [
-        ("data.sources.tiny-train.limit=2900", EVERYTHING),
-        ("data.sources.tiny-train.seed=9", EVERYTHING),
+        ("data.sources.lab-train.limit=2900", EVERYTHING),
+        ("data.sources.lab-train.seed=9", EVERYTHING),
         ("data.decontamination.ngram=9", EVERYTHING - {"ingest"}),
         ("data.splits.rl=401", EVERYTHING - {"ingest", "decontaminate"}),
         ("seed=18", EVERYTHING - {"ingest", "decontaminate"}),
@@ -104,24 +105,24 @@ def test_what_is_no_part_of_any_identity(tiny: dict[str, str], override: str) ->
         ("promotion.sampling.maths.samples=9", {GATE}),
     ],
 )  # fmt: skip
-def test_a_setting_changes_what_depends_on_it(tiny: dict[str, str], override: str, expected: set[str]) -> None:
-    assert changed(tiny, override) == expected
+def test_a_setting_changes_what_depends_on_it(lab: dict[str, str], override: str, expected: set[str]) -> None:
+    assert changed(lab, override) == expected
 
 
-def test_equal_weights_written_out_are_the_default(tiny: dict[str, str]) -> None:
-    assert changed(tiny, "fusion.weights={algebra: 2, geometry: 2, calculus: 2, statistics: 2, code: 2}") == set()
+def test_equal_weights_written_out_are_the_default(lab: dict[str, str]) -> None:
+    assert changed(lab, "fusion.weights={algebra: 2, geometry: 2, calculus: 2, statistics: 2, code: 2}") == set()
 
 
-def test_defaults_written_out_change_nothing(tiny: dict[str, str]) -> None:
-    assert changed(tiny, "mgpo.clip=0.2", "selection.rule=pass_at_k", "sft.weight_decay=0") == set()
+def test_defaults_written_out_change_nothing(lab: dict[str, str]) -> None:
+    assert changed(lab, "mgpo.clip=0.2", "selection.rule=pass_at_k", "sft.weight_decay=0") == set()
 
 
 @pytest.mark.parametrize("stage", sorted(VERSIONS))
-def test_a_new_version_of_a_stage_re_runs_it(tiny: dict[str, str], stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes = recipe(load_profile("tiny"))
+def test_a_new_version_of_a_stage_re_runs_it(lab: dict[str, str], stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = recipe(load_profile(LAB))
     monkeypatch.setitem(VERSIONS, stage, VERSIONS[stage] + 1)
     other = fingerprints(nodes)
-    moved = {n for n in tiny if tiny[n] != other[n]}
+    moved = {n for n in lab if lab[n] != other[n]}
     own = {n for n, node in nodes.items() if node.stage == stage}
     assert own and own <= moved
     assert all(n in own or set(nodes[n].inputs.values()) & moved for n in moved)
@@ -155,7 +156,7 @@ def runnable(name: str) -> Profile:
 
 
 def test_the_reports_literal_reading_is_one_trajectory() -> None:
-    profile = load_profile("tiny", ["sft.mode=trajectory"])
+    profile = load_profile(LAB, ["sft.mode=trajectory"])
     nodes = recipe(profile)
     assert expert_nodes(profile) == ["expert-all"]
     assert [n for n in nodes if n.startswith("expert-")] == ["expert-all"]
@@ -168,8 +169,8 @@ def test_experts_may_go_unmeasured() -> None:
     assert not {f"benchmark-{e}" for e in EXPERTS} & set(prints("benchmark.experts=false"))
 
 
-def test_experts_of_a_domain_are_independent_of_the_others(tiny: dict[str, str]) -> None:
-    nodes = recipe(load_profile("tiny"))
+def test_experts_of_a_domain_are_independent_of_the_others(lab: dict[str, str]) -> None:
+    nodes = recipe(load_profile(LAB))
     assert nodes["expert-algebra"].inputs == {"base": "base", "split": "split"}
     assert nodes["expert-algebra"].together == 5
 
@@ -179,10 +180,10 @@ def test_files_are_known_by_content_not_by_place(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / "rows.jsonl").write_text(text)
         return prints(
-            "data.sources.tiny-train.generator=''",
-            "data.sources.tiny-train.skip=0",
-            "data.sources.tiny-train.domain=algebra",
-            f"data.sources.tiny-train.path={tmp_path / folder / 'rows.jsonl'}",
+            "data.sources.lab-train.generator=''",
+            "data.sources.lab-train.skip=0",
+            "data.sources.lab-train.domain=algebra",
+            f"data.sources.lab-train.path={tmp_path / folder / 'rows.jsonl'}",
         )
 
     assert at("a", "{}\n") == at("b", "{}\n")
