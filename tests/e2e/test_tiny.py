@@ -74,7 +74,7 @@ def test_training_taught_something(workspace: Path, record: dict[str, Any]) -> N
         Manifest.read(folder(workspace, record, f"benchmark-{m}")).metrics["pass_at_1"]
         for m in ("base", "fused", "mgpo-code")
     )
-    assert base > 0.1 and fused > base and final > 0.1
+    assert base > 0.1 and fused > 0.1 and final > fused + 0.05
 
 
 def test_mlflow_holds_parent_children_curves_and_the_registered_champion(

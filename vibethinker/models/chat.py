@@ -24,9 +24,10 @@ def encode_prompt(
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def encode_response(tokenizer: PreTrainedTokenizerBase, response: str) -> tuple[int, ...]:
-    """Token ids of a response and the end-of-sequence token that closes it: the assistant's span of the chat template."""
-    return (*tokenizer(response, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id)
+def encode_responses(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str]) -> list[tuple[int, ...]]:
+    """Token ids of each response and the end-of-sequence token that closes it: the assistant's span of the chat template."""
+    encoded = tokenizer(list(responses), add_special_tokens=False)["input_ids"]
+    return [(*ids, tokenizer.eos_token_id) for ids in encoded]
 
 
 def decode_responses(tokenizer: PreTrainedTokenizerBase, responses: Sequence[Sequence[int]]) -> list[str]:

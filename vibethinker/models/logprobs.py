@@ -21,14 +21,15 @@ def _chunk(
 
 
 def token_logprobs(
-    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, mask: Tensor, temperature: float = 1.0
+    model: PreTrainedModel, input_ids: Tensor, mask: Tensor, temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """Log-probability of each token given those before it, and the distribution's entropy (no gradient).
 
-    Args: input_ids, attention_mask: [N, L], right-padded; mask: bool [N, L], the tokens wanted (never position 0).
-    Returns two float32 [N, L], zero outside mask.
+    No attention mask: padding is on the right, where causal attention never looks back from a token.
+    Args: input_ids: [N, L], right-padded; mask: bool [N, L], the tokens wanted (never position 0). Returns two
+    float32 [N, L], zero outside mask.
     """
-    hidden = model.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+    hidden = model.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
     wanted = mask[:, 1:]
     rows, targets = hidden[:, :-1][wanted], input_ids[:, 1:][wanted]
     head = model.get_output_embeddings()

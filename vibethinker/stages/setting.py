@@ -17,6 +17,10 @@ ROWS_BY_PARAMETERS = ((10_000_000, 512), (500_000_000, 64))
 """Parameters up to which so many sequences are decoded together; larger models decode 32."""
 
 
+GRADERS = 2
+"""Programs graded at once, at least: they run while the model waits."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """A model ready to generate and to be graded."""
@@ -50,5 +54,5 @@ def open_setting(spec: StageSpec, folder: Path) -> Iterator[Setting]:
     rows = next((rows for bound, rows in ROWS_BY_PARAMETERS if parameters <= bound), 32)
     engine = TransformersEngine(model, eos_ids(model, tokenizer), int(tokenizer.pad_token_id), rows)
     chat = spec.settings["chat"]
-    with Grader(workers=spec.runtime.threads) as grader:
+    with Grader(workers=max(GRADERS, spec.runtime.threads)) as grader:
         yield Setting(model, tokenizer, engine, grader, chat["prompt"], chat["system_prompt"], spec.settings["seed"])

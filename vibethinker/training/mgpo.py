@@ -111,9 +111,7 @@ class MgpoObjective:
         return micro_batches(sequences, self.settings.tokens_per_micro_batch, pad_id, str(self.model.device))
 
     def loss(self, batch: Batch) -> Tensor:
-        logps, entropies = token_logprobs(
-            self.model, batch.input_ids, batch.attention_mask, batch.response_mask, self.settings.temperature
-        )
+        logps, entropies = token_logprobs(self.model, batch.input_ids, batch.response_mask, self.settings.temperature)
         self._gaps.append((logps.detach() - batch.engine_logps).abs()[batch.response_mask])
         self._entropies.append(entropies[batch.response_mask])
         objective = clipped_objective(logps, logps.detach(), batch.weights, batch.response_mask, self.settings.clip)

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vibethinker.errors import DataError
-from vibethinker.models.chat import check_template, encode_prompt, encode_response
+from vibethinker.models.chat import check_template, encode_prompt, encode_responses
 from vibethinker.models.logprobs import token_logprobs
 from vibethinker.records import Problem
 from vibethinker.training.batching import Batch, TokenSequence, micro_batches
@@ -30,11 +30,12 @@ def tokenise(
     with_traces = [p for p in problems if p.traces]
     if with_traces:
         check_template(tokenizer, with_traces[0], system_prompt)
+    traces = iter(encode_responses(tokenizer, [t for p in with_traces for t in p.traces]))
     sequences, too_long = [], 0
     for problem in with_traces:
         prompt = encode_prompt(tokenizer, problem, templates, system_prompt)
-        for trace in problem.traces:
-            sequence = TokenSequence(prompt, encode_response(tokenizer, trace))
+        for _ in problem.traces:
+            sequence = TokenSequence(prompt, next(traces))
             if len(sequence.prompt) + len(sequence.response) > max_length:
                 too_long += 1
             else:
@@ -88,7 +89,7 @@ class SftObjective:
         return self.rows[int(epoch_order(len(self.rows), self.seed, epoch)[position])]
 
     def loss(self, batch: Batch) -> Tensor:
-        logps, _ = token_logprobs(self.model, batch.input_ids, batch.attention_mask, batch.response_mask)
+        logps, _ = token_logprobs(self.model, batch.input_ids, batch.response_mask)
         return -logps.sum() / self._response_tokens
 
     def metrics(self) -> dict[str, float]:

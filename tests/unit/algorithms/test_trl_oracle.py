@@ -84,7 +84,7 @@ def our_gradients(temperature: float) -> tuple[float, dict[str, torch.Tensor]]:
     advantages = group_advantages(rewards, torch.ones_like(rewards, dtype=torch.bool), "sample").flatten().tolist()
     rows = [TokenSequence(tuple(p), tuple(r), a) for p, r, a in zip(*tokens(tokenizer), advantages, strict=True)]
     batch = pad(rows, tokenizer.pad_token_id, "cpu")
-    logps, _ = token_logprobs(model, batch.input_ids, batch.attention_mask, batch.response_mask, temperature)
+    logps, _ = token_logprobs(model, batch.input_ids, batch.response_mask, temperature)
     loss = -clipped_objective(logps, logps.detach(), batch.weights, batch.response_mask, 0.2).sum() / len(rows)
     loss.backward()
     return loss.item(), {n: p.grad for n, p in model.named_parameters() if p.grad is not None}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from vibethinker.errors import DataError
-from vibethinker.models.chat import check_template, decode_responses, encode_prompt, encode_response, prompt_text
+from vibethinker.models.chat import check_template, decode_responses, encode_prompt, encode_responses, prompt_text
 from vibethinker.models.tiny import tiny_tokenizer
 from vibethinker.records import Problem
 
@@ -49,7 +49,7 @@ def test_question_with_braces_is_filled_in_as_it_stands() -> None:
 
 @pytest.mark.parametrize("response", [PROBLEM.traces[0], "", "\\boxed{\\frac{1}{2}}", "é ∑ 你好", "  two  spaces \n"])
 def test_response_round_trip(tokenizer: Any, response: str) -> None:
-    ids = encode_response(tokenizer, response)
+    ids = encode_responses(tokenizer, [response])[0]
     assert ids[-1] == tokenizer.eos_token_id
     assert ids.count(tokenizer.eos_token_id) == 1
     assert decode_responses(tokenizer, [ids, ids[:-1]]) == [response, response]
@@ -58,7 +58,7 @@ def test_response_round_trip(tokenizer: Any, response: str) -> None:
 def test_prompt_and_response_are_the_tokens_of_the_whole_conversation(tokenizer: Any) -> None:
     messages = [{"role": "user", "content": PROBLEM.question}, {"role": "assistant", "content": PROBLEM.traces[0]}]
     whole = tokenizer.apply_chat_template(messages, tokenize=False)
-    joined = encode_prompt(tokenizer, PROBLEM, {}, "") + encode_response(tokenizer, PROBLEM.traces[0])
+    joined = encode_prompt(tokenizer, PROBLEM, {}, "") + encode_responses(tokenizer, [PROBLEM.traces[0]])[0]
     assert list(joined) == tokenizer(whole, add_special_tokens=False)["input_ids"]
 
 

@@ -44,7 +44,7 @@ def gradients(model: Any, logps: Tensor) -> dict[str, Tensor]:
 def test_equals_the_plain_way(model: Any, chunk_rows: int, temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logprobs, "CHUNK_ELEMENTS", chunk_rows * model.config.vocab_size)
     expected, expected_entropies = plain(model, temperature)
-    found, entropies = token_logprobs(model, IDS, ATTENTION, MASK, temperature)
+    found, entropies = token_logprobs(model, IDS, MASK, temperature)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(entropies, expected_entropies, rtol=1e-5, atol=1e-5)
     assert not entropies.requires_grad
@@ -56,7 +56,7 @@ def test_equals_the_plain_way(model: Any, chunk_rows: int, temperature: float, m
 def test_chunks_smaller_than_a_row_still_work(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logprobs, "CHUNK_ELEMENTS", 1)
     with torch.no_grad():
-        torch.testing.assert_close(token_logprobs(model, IDS, ATTENTION, MASK)[0], plain(model, 1.0)[0])
+        torch.testing.assert_close(token_logprobs(model, IDS, MASK)[0], plain(model, 1.0)[0])
 
 
 def test_no_more_logits_than_a_chunk_are_made(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,22 +70,22 @@ def test_no_more_logits_than_a_chunk_are_made(model: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(logprobs, "CHUNK_ELEMENTS", 3 * model.config.vocab_size)
     monkeypatch.setattr(logprobs, "_chunk", spy)
     with torch.no_grad():
-        token_logprobs(model, IDS, ATTENTION, MASK)
+        token_logprobs(model, IDS, MASK)
     assert sizes == [3, 3, 2]  # 8 wanted tokens
 
 
 def test_padding_changes_nothing(model: Any) -> None:
     with torch.no_grad():
-        together, _ = token_logprobs(model, IDS, ATTENTION, MASK)
-        alone, _ = token_logprobs(model, IDS[1:2, :4], ATTENTION[1:2, :4], MASK[1:2, :4])
+        together, _ = token_logprobs(model, IDS, MASK)
+        alone, _ = token_logprobs(model, IDS[1:2, :4], MASK[1:2, :4])
         other = torch.where(ATTENTION.bool(), IDS, 99)
-        repadded, _ = token_logprobs(model, other, ATTENTION, MASK)
+        repadded, _ = token_logprobs(model, other, MASK)
     torch.testing.assert_close(together[1, :4], alone[0], rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(repadded, together, rtol=1e-6, atol=1e-6)
 
 
 def test_nothing_wanted_gives_zeros(model: Any) -> None:
-    logps, entropies = token_logprobs(model, IDS, ATTENTION, torch.zeros_like(MASK))
+    logps, entropies = token_logprobs(model, IDS, torch.zeros_like(MASK))
     assert not logps.any() and not entropies.any()
     assert logps.shape == IDS.shape
 
@@ -96,14 +96,14 @@ def test_an_untied_head_gets_its_gradient() -> None:
     config = tied.config
     config.tie_word_embeddings = False
     untied = type(tied)(config).eval()
-    token_logprobs(untied, IDS, ATTENTION, MASK)[0].sum().backward()
+    token_logprobs(untied, IDS, MASK)[0].sum().backward()
     assert untied.lm_head.weight.grad.abs().sum() > 0
 
 
 def test_bfloat16_autocast_stays_near_and_is_float32(model: Any) -> None:
     with torch.no_grad():
-        exact, _ = token_logprobs(model, IDS, ATTENTION, MASK)
+        exact, _ = token_logprobs(model, IDS, MASK)
         with torch.autocast("cpu", torch.bfloat16):
-            rough, _ = token_logprobs(model, IDS, ATTENTION, MASK)
+            rough, _ = token_logprobs(model, IDS, MASK)
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough, exact, rtol=0, atol=0.1)

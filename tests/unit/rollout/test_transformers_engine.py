@@ -84,7 +84,7 @@ def test_log_probabilities_are_the_trainers(model: Any, prompts: list[Prompt], e
         ]
         batch = pad(rows, PAD, "cpu")
         with torch.no_grad():
-            logps, _ = token_logprobs(model, batch.input_ids, batch.attention_mask, batch.response_mask, temperature)
+            logps, _ = token_logprobs(model, batch.input_ids, batch.response_mask, temperature)
         assert len({len(r.response) for r in rows}) > 5  # rows ended at different times
         torch.testing.assert_close(logps, batch.engine_logps, rtol=0, atol=1e-4)
 
