@@ -80,6 +80,11 @@ def opened_run(profile: Profile, workspace: Path, at_end: Callable[[RunContext],
     mirror.on_sent(lambda ids: store.update(mlflow_run=ids[PARENT]))
     run.ledger.reconcile()
     _open[run.run] = run
+    run.display.say(
+        f"{profile.name}: {len(nodes)} stages in {workspace}\n"
+        f"Prefect {os.environ.get('PREFECT_API_URL') or 'embedded'}, MLflow {uri}, "
+        f"limit ${profile.budget.limit:,.2f} ({run.ledger.spent(account=profile.name):.4f} spent)\n"
+    )
     status: RunStatus = "failed"
     try:
         with _signals(run), run.display:

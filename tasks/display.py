@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 LINE_EVERY = 15.0
 """Seconds between lines of one stage where there is no terminal."""
-SHOWN = {"loss": "loss {:.3f}", "reward": "reward {:.3f}", "w_mean": "w {:.2f}"}
-"""Metrics shown beside a bar."""
+SHOWN = {"reward": "reward {:.3f}", "w_mean": "w {:.2f}", "loss": "loss {:.3f}"}
+"""Metrics shown beside a bar; loss where there is no reward."""
 
 
 class Display:
@@ -23,7 +23,7 @@ class Display:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=18),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[figures]}"),
@@ -52,7 +52,7 @@ class Display:
     def start(self, node: str) -> None:
         """A stage started."""
         with self._lock:
-            self._bars[node] = self._progress.add_task(f"{node:<22}", total=None, figures="")
+            self._bars[node] = self._progress.add_task(f"{node:<27}", total=None, figures="")
             self._lines[node] = time.monotonic()
 
     def events(self, node: str, events: Sequence[Mapping[str, Any]]) -> None:
@@ -62,7 +62,7 @@ class Display:
                 self.say(f"  [dim]{node}: {event['text']}[/]")
             elif event["kind"] == "metrics":
                 shown = [text.format(event["values"][name]) for name, text in SHOWN.items() if name in event["values"]]
-                self._figures[node] = " ".join(shown) or self._figures.get(node, "")
+                self._figures[node] = " ".join(shown[:2]) or self._figures.get(node, "")
             elif event["kind"] == "progress":
                 self._advance(node, event["label"], event["done"], event["total"])
 
@@ -71,7 +71,7 @@ class Display:
         with self._lock:
             if node in self._bars:
                 self._progress.remove_task(self._bars.pop(node))
-        self.say(f"{node:<30} {text}")
+        self.say(f"{node:<28}{text}")
 
     def _advance(self, node: str, label: str, done: int, total: int) -> None:
         figures = self._figures.get(node, "") if label == node else label

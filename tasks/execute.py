@@ -112,7 +112,7 @@ def _launch(run: RunContext, node: Node, spec: StageSpec) -> Manifest:
         run.store.update_node(node.name, status="sealed" if manifest else "failed", seconds=seconds, dollars=dollars)
         _mirror_end(run, node.name, spec.folder, manifest, seconds, dollars)
         mark = "[green]sealed[/]" if manifest else "[red]not sealed[/]"
-        run.display.finish(node.name, f"{mark}  {seconds:6.1f} s  ${dollars:.4f}  {_headline(manifest)}")
+        run.display.finish(node.name, f"{mark} {seconds:6.1f} s  {_headline(manifest)}")
 
 
 def _mirror_end(
@@ -135,5 +135,9 @@ def _headline(manifest: Manifest | None) -> str:
     """The few figures worth a line."""
     if manifest is None:
         return ""
-    wanted = ("train", "clean", "quarantined", "loss", "reward", "pass_at_1", "pass_at_k")
-    return "  ".join(f"{k} {manifest.metrics[k]:.4g}" for k in wanted if k in manifest.metrics)
+    wanted = ("train", "dropped", "quarantined", "loss", "reward", "pass_at_1", "pass_at_k")
+    return "  ".join(f"{k} {_short(manifest.metrics[k])}" for k in wanted if k in manifest.metrics)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:.3f}"

@@ -21,5 +21,5 @@ def report(run: RunContext) -> Path:
     paper = Console(record=True, width=100, file=StringIO())
     render(data, paper)
     markdown(f"report-{run.run}", f"```text\n{paper.export_text()}\n```", "what the run shows")
-    render(data, run.display.console)
+    render(data, run.display.console, [str(page)])
     return page

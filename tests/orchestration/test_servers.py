@@ -108,3 +108,17 @@ def test_a_run_uses_the_servers(servers: dict[str, str], vibethinker: Any, tmp_p
     assert len(tasks) == len(nodes) + 2  # register and promote are no stages
     artifacts = httpx.post(f"{servers['PREFECT_API_URL']}/artifacts/filter", json={"limit": 100}).json()
     assert any(a["key"].startswith("report-micro") for a in artifacts)
+
+
+def test_the_reports_literal_reading_selects_every_expert_from_one_trajectory(
+    servers: dict[str, str], vibethinker: Any, tmp_path: Path
+) -> None:
+    workspace = tmp_path / "workspace"
+    done = vibethinker(
+        "run", str(MICRO), "--workspace", str(workspace), "--set", "sft.mode=trajectory", environment=servers
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    nodes = json.loads(vibethinker("runs", "--json", "--workspace", str(workspace)).stdout)[0]["nodes"]
+    assert [n for n in nodes if n.startswith("expert")] == ["expert-all"]
+    selection = json.loads((workspace / nodes["select"]["path"] / "selection.json").read_bytes())
+    assert {d: e["node"] for d, e in selection["experts"].items()} == {"algebra": "expert-all", "code": "expert-all"}

@@ -27,5 +27,4 @@ def show_report(workspace: Path, run: str, json: bool) -> None:
     if json:
         sys.stdout.write(orjson.dumps(data.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    write_report(data, folder)
-    render(data, Console())
+    render(data, Console(), [str(write_report(data, folder))])

@@ -43,9 +43,9 @@ def _parts(data: ReportData, files: Sequence[str]) -> Iterator[RenderableType]:
     yield _cost(data)
     yield _totals(data)
     if data.promotion:
-        yield Text.assemble(
-            ("\nPromotion  ", "bold"), "; ".join(f"{k} {v}" for k, v in data.promotion.items() if v is not None)
-        )
+        version = f"version {data.promotion['version']} " if data.promotion.get("version") else ""
+        text = f"{version}{data.promotion['decision']}: {data.promotion['reason']}"
+        yield Text.assemble(("\nPromotion  ", "bold"), text)
     for note in data.notes:
         yield Text(f"note: {note}", style="yellow")
     if files:

@@ -169,8 +169,8 @@ def test_code_rows_need_tests_and_keep_traces(tmp_path):
     loaded = load(jsonl(tmp_path / "a.jsonl", *[{"trace": None} | item for item in rows]), domain="code", trace="trace")
     problem = only(loaded)
     assert (problem.verifier, problem.answer, problem.tests) == ("code", "", tuple(tests))
-    assert problem.traces == ("def f(x): ...",)
-    assert all("needs column 'tests'" in entry["reason"] for entry in loaded.quarantine)
+    assert problem.traces == ("```python\ndef f(x): ...\n```",)
+    assert all("column 'tests'" in entry["reason"] for entry in loaded.quarantine)
     assert loaded.counts["quarantined"] == 3
 
 

@@ -39,7 +39,7 @@ def test_everything_is_there_at_80_columns(whole_run: Any) -> None:
 
 def test_markup_in_texts_is_not_interpreted(new_run: Callable[[], Any]) -> None:
     run = new_run()
-    run.write_run(promotion={"reason": "[bold red]x[/bold red] [/]"})
+    run.write_run(promotion={"decision": "refused", "reason": "[bold red]x[/bold red] [/]"})
     assert "[bold red]x[/bold red] [/]" in shown(run)
 
 
