@@ -26,7 +26,7 @@ def encode_prompt(
 
 def encode_responses(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str]) -> list[tuple[int, ...]]:
     """Token ids of each response and the end-of-sequence token that closes it: the assistant's span of the chat template."""
-    encoded = tokenizer(list(responses), add_special_tokens=False)["input_ids"]
+    encoded = tokenizer(list(responses), add_special_tokens=False)["input_ids"] if responses else []
     return [(*ids, tokenizer.eos_token_id) for ids in encoded]
 
 
