@@ -92,10 +92,7 @@ class MgpoObjective:
         self._entropies: list[Tensor] = []
 
     def batches(self, step: int) -> list[Batch]:
-        tasks = [
-            self._task(i)
-            for i in range(step * self.settings.prompts_per_step, (step + 1) * self.settings.prompts_per_step)
-        ]
+        tasks = self._tasks(step)
         rollouts = self._rollouts(step, tasks)
         signal = weigh(rollouts, self.settings, self.stage.long2short)
         self._sequences = signal.advantages.numel()
@@ -127,9 +124,12 @@ class MgpoObjective:
             "entropy": entropies.mean().item(),
         }
 
-    def _task(self, index: int) -> Task:
-        epoch, position = divmod(index, len(self.tasks))
-        return self.tasks[int(epoch_order(len(self.tasks), self.seed, epoch)[position])]
+    def _tasks(self, step: int) -> list[Task]:
+        """The step's problems, each once: the same prompt twice in a step would get the same samples twice."""
+        size = min(self.settings.prompts_per_step, len(self.tasks))
+        epoch, batch = divmod(step, len(self.tasks) // size)
+        order = epoch_order(len(self.tasks), self.seed, epoch)[batch * size : (batch + 1) * size]
+        return [self.tasks[int(i)] for i in order]
 
     def _rollouts(self, step: int, tasks: Sequence[Task]) -> list[Rollout]:
         """Sampled and graded once, written before the update uses them; a repeated step reads them back (promise 2)."""

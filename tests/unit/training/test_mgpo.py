@@ -200,8 +200,7 @@ def all_rows(objective: MgpoObjective, step: int, scratch: Path) -> list[TokenSe
         )
         for r in rows
     ]
-    n = objective.settings.prompts_per_step
-    tasks = [objective._task(i) for i in range(step * n, (step + 1) * n)]
+    tasks = objective._tasks(step)
     signal = weigh(rollouts, objective.settings, objective.stage.long2short)
     return [
         TokenSequence(t.prompt.token_ids, c.token_ids, a, c.logps)
@@ -324,7 +323,15 @@ def test_a_step_of_unknown_verdicts_teaches_nothing_and_says_so(lab: Lab, tmp_pa
 
 def test_every_problem_comes_once_before_any_comes_again(lab: Lab, tmp_path: Path) -> None:
     objective = lab.objective(tmp_path)
-    first = [objective._task(i).problem.id for i in range(12)]
-    second = [objective._task(i).problem.id for i in range(12, 24)]
+    first = [t.problem.id for step in range(3) for t in objective._tasks(step)]
+    second = [t.problem.id for step in range(3, 6) for t in objective._tasks(step)]
     assert sorted(first) == sorted(second) == sorted(p.id for p in lab.problems)
     assert first != second
+
+
+def test_a_step_holds_each_problem_once_however_few_there_are(lab: Lab, tmp_path: Path) -> None:
+    objective = lab.objective(tmp_path)
+    objective.tasks = objective.tasks[:3]  # fewer than prompts_per_step = 4
+    for step in range(4):
+        ids = [t.problem.id for t in objective._tasks(step)]
+        assert len(ids) == len(set(ids)) == 3

@@ -212,11 +212,11 @@ def test_output_flood() -> None:
 
 def test_no_process_is_left_over() -> None:
     """Nor a zombie left to whatever reaps orphans on this machine, which in a container may be nothing."""
-    before = zombies()
+    before, children = zombies(), set(psutil.Process().children(recursive=True))
     failure("import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\nraise ValueError")
     failure("import time\ntime.sleep(60)", LIMITS.model_copy(update={"wall_seconds": 0.5}))
     run("def f(): return 1")
-    assert psutil.Process().children(recursive=True) == []
+    assert set(psutil.Process().children(recursive=True)) <= children
     assert wait_until(lambda: zombies() <= before)
 
 
