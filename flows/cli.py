@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,12 @@ import typer
 
 from flows.environment import set_defaults
 from vibethinker.config.load import load_profile, profile_names
-from vibethinker.errors import VibeThinkerError
+from vibethinker.config.maths_part import maths_part
+from vibethinker.config.profile import Profile
+from vibethinker.errors import SandboxUnavailable, VibeThinkerError
 from vibethinker.runs.exit_codes import exit_code
+from vibethinker.stages.recipe import recipe
+from vibethinker.verifiers.sandbox import sandbox_problem
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,7 +42,8 @@ def run(profile: ProfileName, overrides: Override = None, workspace: Workspace =
 
     Example: vibethinker run tiny --set mgpo.lambda_me=0
     """
-    chosen = load_profile(profile, overrides or ())
+    chosen = _with_sandbox(load_profile(profile, overrides or ()), sandbox_problem)
+    recipe(chosen)  # a missing file or model is said before anything starts
     from flows.ssp import ssp  # Prefect, MLflow and matplotlib take seconds to import
 
     ssp(chosen, workspace)
@@ -81,11 +87,23 @@ def report(
     show_report(workspace, run, json)
 
 
+def _with_sandbox(profile: Profile, problem: Callable[[], str | None]) -> Profile:
+    """The profile, or a demonstration's maths part where code can't be run safely. Raises SandboxUnavailable (promise 7)."""
+    reason = problem() if "code" in profile.domains.values() else None
+    if reason is None:
+        return profile
+    if not profile.demonstration:
+        raise SandboxUnavailable(f"{profile.name} has code problems, and {reason}")
+    print(f"No sandbox, so the code domain is left out: {reason}")
+    return maths_part(profile)
+
+
 def main() -> None:
     """Entry point: errors raised on purpose are one message and an exit code of their own."""
     set_defaults()
     warnings = logging.StreamHandler()
     warnings.setLevel(logging.WARNING)
+    warnings.addFilter(lambda record: not record.name.startswith("prefect"))  # what it logs is in its UI
     warnings.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(warnings)
     try:

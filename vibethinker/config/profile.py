@@ -74,6 +74,8 @@ class Profile(Settings):
     """Profile's name."""
     description: str
     """One line for people."""
+    demonstration: bool = False
+    """Where no sandbox for code is to be had, run the maths part instead of refusing."""
     seed: int = Field(default=0, ge=0)
     """Seed of data order, initial weights and sampling."""
     domains: dict[DomainName, VerifierName] = Field(min_length=1)
