@@ -4,7 +4,6 @@ BIN := .venv/bin
 TORCH := torch==2.13.0
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt
-# Without a GPU, PyPI's torch would pull gigabytes of CUDA on Linux: the CPU build comes from where pip already looks, or else from PyTorch's own index.
 export PIP_NO_INPUT := 1
 
 .PHONY: demo test test-all check lint types contracts format clean
@@ -12,7 +11,7 @@ export PIP_NO_INPUT := 1
 demo: .venv/run  ## the whole recipe on a tiny model, end to end, on CPU
 	$(BIN)/vibethinker run tiny
 
-test: .venv/dev  ## all tests that fit a few minutes
+test: .venv/dev  ## all tests but the slow ones, the demonstration's run among them (about 15 minutes)
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: .venv/dev  ## also the slow ones
@@ -34,6 +33,8 @@ format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Without a GPU, PyPI's torch would pull gigabytes of CUDA on Linux: the CPU build comes from where pip already looks, or else from PyTorch's own index,
+# or else PyPI's is taken (macOS, ARM).
 .venv/torch: infra/constraints.txt
 	@echo "Making the environment in .venv (a few minutes the first time)"
 	$(PYTHON) -m venv .venv

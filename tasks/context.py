@@ -98,11 +98,13 @@ def opened_run(profile: Profile, workspace: Path, at_end: Callable[[RunContext],
         raise
     finally:
         store.update(status=status, finished=now())
-        at_end(run)
-        mirror.tags(PARENT, {"vibethinker.status": status})
-        mirror.end_run(PARENT, status == "completed")
-        mirror.close()
-        del _open[run.run]
+        try:
+            at_end(run)
+        finally:
+            mirror.tags(PARENT, {"vibethinker.status": status})
+            mirror.end_run(PARENT, status == "completed")
+            mirror.close()
+            del _open[run.run]
 
 
 def mlflow_place(workspace: Path) -> tuple[str, str | None]:

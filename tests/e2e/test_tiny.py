@@ -54,6 +54,7 @@ def test_sets_are_disjoint_and_no_clean_row_was_dropped(workspace: Path, record:
     counts = json.loads((folder(workspace, record, "decontaminate") / "counts.json").read_bytes())
     assert counts["dropped"] == 0 and counts["clean"] == counts["train"] > 0
     split = folder(workspace, record, "split")
+    assert set(json.loads((split / "counts.json").read_bytes())["left_out"].values()) == {0}
     names = ("pretrain", "sft", "probe", "rl", "promotion", "benchmark")
     questions = {name: set(pd.read_parquet(split / f"{name}.parquet")["question"]) for name in names}
     assert all(questions.values())

@@ -44,11 +44,6 @@ def mean_interval(values: npt.ArrayLike, seed: int = 0, level: float = 0.95) -> 
     return stratified_interval([values], seed, level)
 
 
-def paired_interval(a: npt.ArrayLike, b: npt.ArrayLike, seed: int = 0, level: float = 0.95) -> Interval:
-    """Mean of a - b over the same questions, paired bootstrap. a, b: [questions] in [0, 1], in the same order."""
-    return stratified_paired_interval([a], [b], seed, level)
-
-
 def stratified_interval(values: Sequence[npt.ArrayLike], seed: int = 0, level: float = 0.95) -> Interval:
     """Mean over domains, each with equal weight, of the mean over its questions. values: one [questions] per domain."""
     return _interval([_checked(v) for v in values], (0.0, 1.0), seed, level)

@@ -54,7 +54,7 @@ class BaseSettings(Settings):
 
 
 class ComputeSettings(Settings):
-    """Where stages run. Changes speed, never what is computed (bit-identity holds for the same threads)."""
+    """Where stages run. Only `precision` belongs to a stage's identity (bit-identity holds for the same threads)."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""

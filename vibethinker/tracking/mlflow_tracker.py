@@ -67,7 +67,7 @@ class MlflowMirror:
         )
 
     def events(self, key: str, events: Sequence[Mapping[str, Any]]) -> None:
-        """Metrics and parameters of a stage's local events."""
+        """The metrics among a stage's local events."""
         metrics = [
             Metric(name, float(value), int(e["t"] * 1000), int(e["step"]))
             for e in events
