@@ -44,7 +44,10 @@ def run(profile: ProfileName, overrides: Override = None, workspace: Workspace =
     """
     chosen = _with_sandbox(load_profile(profile, overrides or ()), sandbox_problem)
     recipe(chosen)  # a missing file or model is said before anything starts
-    from flows.ssp import ssp  # Prefect, MLflow and matplotlib take seconds to import
+    from flows.services import prefect_api  # Prefect, MLflow and matplotlib take seconds to import
+
+    prefect_api(workspace.resolve())
+    from flows.ssp import ssp
 
     ssp(chosen, workspace)
 

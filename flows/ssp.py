@@ -6,10 +6,9 @@ ingest -> decontaminate -> split by domain -> [expert SFT + Pass@K probes] x N i
 
 from pathlib import Path
 
-from prefect import flow
-
 from tasks.context import opened_run
 from tasks.data import decontaminate, ingest, split
+from tasks.ending import recipe_flow
 from tasks.evaluation import benchmark
 from tasks.registry import promote, register
 from tasks.reinforcement import mgpo
@@ -19,7 +18,7 @@ from vibethinker.config.profile import Profile
 from vibethinker.stages.recipe import benchmark_models, expert_nodes, final_model
 
 
-@flow(name="ssp", flow_run_name="{profile.name}", persist_result=False)
+@recipe_flow("ssp", run_name="{profile.name}")
 def ssp(profile: Profile, workspace: Path = Path("workspace")) -> str:
     """Runs the recipe; sealed stages of earlier runs in the same workspace are reused. Returns the run's id."""
     with opened_run(profile, workspace, at_end=report) as opened:

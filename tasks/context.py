@@ -1,25 +1,34 @@
-"""What the tasks of one run share: its record, ledger, MLflow mirror, and the wish to stop. Tasks find it by the run's id."""
+"""What the tasks of one run share: its record, ledger, mirrors, and the wish to stop. Tasks find it by the run's id."""
 
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from prefect import get_run_logger
+from prefect.runtime import flow_run
+
+from tasks.artifacts import link, prefect_outbox
 from tasks.display import Display
+from tasks.ending import end_killed as end_killed_flow
 from vibethinker.budget.ledger import Ledger
 from vibethinker.config.profile import Profile
 from vibethinker.errors import BudgetExceeded, Preempted
 from vibethinker.runs.manifest import now
-from vibethinker.runs.record import NodeState, RunStatus, RunStore
+from vibethinker.runs.record import NodeState, RunStatus, RunStore, end_killed
 from vibethinker.stages.recipe import Node, fingerprints, recipe
 from vibethinker.tracking.mlflow_tracker import MlflowMirror
+from vibethinker.tracking.outbox import Outbox
 
 PARENT = "run"
 """The mirror's key of the parent run."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
@@ -33,6 +42,8 @@ class RunContext:
     nodes: Mapping[str, Node]
     ledger: Ledger
     mirror: MlflowMirror
+    outbox: Outbox
+    """Prefect's."""
     display: Display
     slots: threading.BoundedSemaphore
     """As many as stages may run at once."""
@@ -55,39 +66,12 @@ def context(run: str) -> RunContext:
 @contextmanager
 def opened_run(profile: Profile, workspace: Path, at_end: Callable[[RunContext], object]) -> Iterator[RunContext]:
     """Opens a run; how it ended is recorded whatever happens, and at_end reports it: a failed run too, as far as it came."""
-    workspace = workspace.resolve()
-    nodes = recipe(profile)
-    states = {
-        name: NodeState(path=f"stages/{name}-{fingerprint[:12]}", fingerprint=fingerprint)
-        for name, fingerprint in fingerprints(nodes).items()
-    }
-    store = RunStore.create(workspace, profile.name, profile.model_dump(mode="json"), states)
-    uri, artifacts = mlflow_place(workspace)
-    mirror = MlflowMirror(uri, profile.registry.experiment, artifacts)
-    run = RunContext(
-        run=store.folder.name,
-        profile=profile,
-        workspace=workspace,
-        store=store,
-        nodes=nodes,
-        ledger=Ledger(workspace / "ledger.sqlite"),
-        mirror=mirror,
-        display=Display(),
-        slots=threading.BoundedSemaphore(profile.compute.parallel),
-    )
-    mirror.start_run(PARENT, run.run, None, {"profile": profile.name, "vibethinker.run": run.run})
-    mirror.params(PARENT, profile.model_dump(exclude={"data", "description"}))
-    mirror.on_sent(lambda ids: store.update(mlflow_run=ids[PARENT]))
-    run.ledger.reconcile()
+    run = _opened(profile, workspace.resolve())
     _open[run.run] = run
-    run.display.say(
-        f"{profile.name}: {len(nodes)} stages in {workspace}\n"
-        f"Prefect {os.environ.get('PREFECT_API_URL') or 'embedded'}, MLflow {uri}, "
-        f"limit ${profile.budget.limit:,.2f} ({run.ledger.spent(account=profile.name):.4f} spent)\n"
-    )
     status: RunStatus = "failed"
     try:
         with _signals(run), run.display:
+            _begin(run)
             yield run
         status = "completed"
     except BudgetExceeded:
@@ -97,13 +81,14 @@ def opened_run(profile: Profile, workspace: Path, at_end: Callable[[RunContext],
         status = "preempted"
         raise
     finally:
-        store.update(status=status, finished=now())
+        run.store.update(status=status, finished=now())
         try:
             at_end(run)
         finally:
-            mirror.tags(PARENT, {"vibethinker.status": status})
-            mirror.end_run(PARENT, status == "completed")
-            mirror.close()
+            run.mirror.tags(PARENT, {"vibethinker.status": status})
+            run.mirror.end_run(PARENT, status == "completed")
+            run.mirror.close()
+            run.outbox.close()
             del _open[run.run]
 
 
@@ -115,9 +100,76 @@ def mlflow_place(workspace: Path) -> tuple[str, str | None]:
     return f"sqlite:///{workspace / 'mlflow.db'}", (workspace / "mlartifacts").as_uri()
 
 
+def _opened(profile: Profile, workspace: Path) -> RunContext:
+    nodes = recipe(profile)
+    states = {
+        name: NodeState(path=f"stages/{name}-{fingerprint[:12]}", fingerprint=fingerprint)
+        for name, fingerprint in fingerprints(nodes).items()
+    }
+    store = RunStore.create(workspace, profile.name, profile.model_dump(mode="json"), states)
+    store.update(flow_run=flow_run.id)
+    uri, artifacts = mlflow_place(workspace)
+    return RunContext(
+        run=store.folder.name,
+        profile=profile,
+        workspace=workspace,
+        store=store,
+        nodes=nodes,
+        ledger=Ledger(workspace / "ledger.sqlite"),
+        mirror=MlflowMirror(uri, profile.registry.experiment, artifacts),
+        outbox=prefect_outbox(),
+        display=Display(_log(store.folder / "log.txt")),
+        slots=threading.BoundedSemaphore(profile.compute.parallel),
+    )
+
+
+def _begin(run: RunContext) -> None:
+    """Says what starts, opens its record in MLflow, and ends the records of earlier runs that were killed."""
+    mirror, profile = run.mirror, run.profile
+    mirror.start_run(PARENT, run.run, None, {"profile": profile.name, "vibethinker.run": run.run})
+    mirror.params(PARENT, profile.model_dump(exclude={"data", "description"}))
+    here = copy_context()
+    mirror.on_sent(lambda ids: here.run(_mlflow_is_open, run, ids[PARENT]))
+    run.ledger.reconcile()
+    place = mlflow_place(run.workspace)[0]
+    run.display.say(
+        f"[bold]{profile.name}[/]: {len(run.nodes)} stages in {run.workspace}\n"
+        f"  Prefect {os.environ.get('PREFECT_API_URL', '')}\n"
+        f"  MLflow  {place}\n"
+        f"  budget  ${run.ledger.spent(account=profile.name):.4f} of ${profile.budget.limit:,.2f} spent\n"
+    )
+    for killed in end_killed(run.workspace):
+        run.display.say(f"{killed.run} was killed; its sealed stages are reused, and the others continue")
+        if killed.mlflow_run:
+            mirror.end_killed(killed.mlflow_run)
+        if killed.flow_run and killed.flow_run != flow_run.id:  # a retried flow run is this one
+            run.outbox.put(lambda dead=killed.flow_run: end_killed_flow(dead))  # type: ignore[misc]
+
+
+def _mlflow_is_open(run: RunContext, run_id: str) -> None:
+    run.store.update(mlflow_run=run_id)
+    if page := run.mirror.page(PARENT):
+        link(run.outbox, f"mlflow-{run.run}", page, f"{run.run} in MLflow", "curves, parameters, artifacts of this run")
+
+
+def _log(path: Path) -> Callable[[str], None]:
+    """Writes lines to a file, with the time, and to Prefect."""
+    logger = get_run_logger()
+
+    def write(text: str) -> None:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        lines = [line for line in text.splitlines() if line.strip()]
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{stamp} {line}\n" for line in lines)
+        for line in lines:
+            logger.info("%s", line)
+
+    return write
+
+
 @contextmanager
 def _signals(run: RunContext) -> Iterator[None]:
-    """The first SIGINT or SIGTERM asks the stages to checkpoint and leave; a second SIGINT interrupts."""
+    """The first signal asks the stages to checkpoint and leave; a second SIGINT interrupts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -130,7 +182,7 @@ def _signals(run: RunContext) -> Iterator[None]:
             f"{signal.Signals(number).name}: stages write a checkpoint and leave; the same command continues"
         )
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in STOP_SIGNALS}
     try:
         yield
     finally:

@@ -10,22 +10,22 @@ from vibethinker.runs.manifest import Manifest
 @stage_task("ingest")
 def ingest(run: str) -> Manifest:
     """Rows of all sources as problems."""
-    manifest = execute(context(run), "ingest")
-    table("ingest", [manifest.metrics], "rows taken in by role, and rows quarantined")
+    manifest = execute(opened := context(run), "ingest")
+    table(opened.outbox, "ingest", [manifest.metrics], "rows taken in by role, and rows quarantined")
     return manifest
 
 
 @stage_task("decontaminate")
 def decontaminate(run: str, problems: Manifest) -> Manifest:
     """Training rows that overlap the benchmark go [A 3.5]."""
-    manifest = execute(context(run), "decontaminate")
-    table("decontaminate", [manifest.metrics], "training rows, and those dropped for overlapping a benchmark question")
+    manifest = execute(opened := context(run), "decontaminate")
+    table(opened.outbox, "decontaminate", [manifest.metrics], "training rows, and those dropped for overlapping a benchmark question")
     return manifest
 
 
 @stage_task("split")
 def split(run: str, problems: Manifest, clean: Manifest) -> Manifest:
     """Disjoint sets per domain."""
-    manifest = execute(context(run), "split")
-    table("split", [manifest.metrics], "problems in each set")
+    manifest = execute(opened := context(run), "split")
+    table(opened.outbox, "split", [manifest.metrics], "problems in each set")
     return manifest

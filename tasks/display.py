@@ -2,12 +2,14 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 LINE_EVERY = 15.0
 """Seconds between lines of one stage where there is no terminal."""
@@ -18,8 +20,10 @@ SHOWN = {"reward": "reward {:.3f}", "w_mean": "w {:.2f}", "loss": "loss {:.3f}"}
 class Display:
     """Follows the stages' events. Calls may come from several threads."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, also: Callable[[str], None], console: Console | None = None) -> None:
+        """also: gets every line without its marks, e.g. for a log."""
         self.console = console or Console()
+        self._also = also
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -46,8 +50,9 @@ class Display:
         self._progress.stop()
 
     def say(self, text: str) -> None:
-        """A line above the bars."""
+        """A line above the bars; `[bold]` and the like are marks."""
         self._progress.console.print(text, highlight=False)
+        self._also(Text.from_markup(text).plain)
 
     def start(self, node: str) -> None:
         """A stage started."""
@@ -59,7 +64,7 @@ class Display:
         """New events of a stage."""
         for event in events:
             if event["kind"] == "note":
-                self.say(f"  [dim]{node}: {event['text']}[/]")
+                self.say(f"  [dim]{node}: {escape(event['text'])}[/]")
             elif event["kind"] == "metrics":
                 shown = [text.format(event["values"][name]) for name, text in SHOWN.items() if name in event["values"]]
                 self._figures[node] = " ".join(shown[:2]) or self._figures.get(node, "")

@@ -10,6 +10,6 @@ from vibethinker.runs.manifest import Manifest
 @stage_task("benchmark", run_name="{node}")
 def benchmark(run: str, node: str, model: Manifest, sets: Manifest) -> Manifest:
     """One model on one set."""
-    manifest = execute(context(run), node)
-    table(node, [manifest.metrics], f"{node}: Pass@1 and Pass@K, overall and per domain")
+    manifest = execute(opened := context(run), node)
+    table(opened.outbox, node, [manifest.metrics], f"{node}: Pass@1 and Pass@K, overall and per domain")
     return manifest

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ def execute(run: RunContext, name: str) -> Manifest:
         run.store.update_node(name, status="reused")
         run.display.finish(name, "[cyan]reused[/]")
         return manifest
-    _set_aside(folder)
     with run.slots:
         return _launch(run, node, _spec(run, node, folder, inputs))
 
@@ -37,15 +35,7 @@ def execute(run: RunContext, name: str) -> Manifest:
 def reusable(folder: Path, inputs: Mapping[str, InputRef]) -> Manifest | None:
     """The seal, if it was made from inputs with just these contents."""
     manifest = sealed(folder)
-    if manifest is None or any(manifest.inputs[i].digest != reference.digest for i, reference in inputs.items()):
-        return None
-    return manifest
-
-
-def _set_aside(folder: Path) -> None:
-    """Moves away a sealed output that was made from other inputs' contents: its identity is needed for the new one."""
-    if sealed(folder) is not None:
-        folder.rename(folder.with_name(f"{folder.name}.stale-{time.time_ns()}"))
+    return manifest if manifest and manifest.made_from(inputs) else None
 
 
 def _reference(run: RunContext, node: str) -> InputRef:

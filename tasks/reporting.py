@@ -20,6 +20,6 @@ def report(run: RunContext) -> Path:
     run.mirror.artifact(PARENT, run.store.folder / "plots", "report/plots")
     paper = Console(record=True, width=100, file=StringIO())
     render(data, paper)
-    markdown(f"report-{run.run}", f"```text\n{paper.export_text()}\n```", "what the run shows")
+    markdown(run.outbox, f"report-{run.run}", f"```text\n{paper.export_text()}\n```", "what the run shows")
     render(data, run.display.console, [str(page)])
     return page

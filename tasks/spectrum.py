@@ -22,10 +22,11 @@ def expert(run: str, node: str, start: Manifest, sets: Manifest) -> Manifest:
 @stage_task("select")
 def select(run: str, experts: list[Manifest]) -> Manifest:
     """argmax of Pass@K per domain."""
-    manifest = execute(context(run), "select")
+    manifest = execute(opened := context(run), "select")
     domains = sorted({name.split("/")[0] for name in manifest.metrics})
     figures = ("step", "pass_at_1", "pass_at_k")
     table(
+        opened.outbox,
         "select",
         [{"domain": d, **{f: manifest.metrics[f"{d}/{f}"] for f in figures}} for d in domains],
         "selected checkpoints",

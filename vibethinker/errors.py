@@ -25,6 +25,10 @@ class StageFailed(VibeThinkerError, RuntimeError):
     """A stage's process ended without success; names its log."""
 
 
+class ServiceFailed(VibeThinkerError, RuntimeError):
+    """A server or worker that was started ended, or never answered; names its log."""
+
+
 class Preempted(VibeThinkerError, InterruptedError):
     """The stage was told to stop, wrote a checkpoint and left; the same command continues it."""
 

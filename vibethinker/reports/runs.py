@@ -13,7 +13,7 @@ from vibethinker.runs.record import list_runs
 
 def show_runs(workspace: Path, json: bool) -> None:
     """A table for people, or JSON with every node."""
-    found = list_runs(workspace)
+    found = [r.model_copy(update={"status": "killed"}) if r.was_killed() else r for r in list_runs(workspace)]
     if json:
         rows = [r.model_dump(exclude={"settings"}) for r in found]
         sys.stdout.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() + "\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vibethinker.budget.holders import FOLDER, marked
 from vibethinker.errors import Preempted
+from vibethinker.runs.manifest import MANIFEST
 from vibethinker.runs.work import LOCK
 
 POLL = 0.2
@@ -41,6 +42,16 @@ def locked(folder: Path, should_stop: Callable[[], bool]) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def set_aside(folder: Path) -> None:
+    """Moves a sealed output, but not the lock that the caller holds, to a folder beside it: its place is needed for a new one."""
+    stale = folder.with_name(f"{folder.name}.stale-{time.time_ns()}")
+    stale.mkdir()
+    # the seal goes first: without it the rest doesn't count, however far this comes
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name != MANIFEST):
+        if entry.name != LOCK:
+            entry.rename(stale / entry.name)
 
 
 def sweep(folder: Path) -> int:

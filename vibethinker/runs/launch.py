@@ -13,7 +13,7 @@ from vibethinker.budget.holders import FOLDER, LEASE
 from vibethinker.budget.ledger import Ledger
 from vibethinker.errors import BudgetExceeded, Preempted, StageFailed
 from vibethinker.runs.exit_codes import PREEMPTED
-from vibethinker.runs.folder import POLL, locked, next_attempt, sweep
+from vibethinker.runs.folder import POLL, locked, next_attempt, set_aside, sweep
 from vibethinker.runs.lease import LeaseKeeper, LeaseTerms
 from vibethinker.runs.manifest import Manifest, sealed
 from vibethinker.runs.spec import StageSpec
@@ -44,14 +44,17 @@ def run_stage(
     """Runs `command` with the path of the attempt's spec.json as its last argument, and gives the seal.
 
     The spec's attempt and earlier seconds are filled in here. Two calls for one folder work one after the other, and
-    the second finds the seal. `on_events` gets new events while the stage runs, `should_stop` is asked several times a
-    second, `environment` is what the stage's environment is made from (this process's, if None).
+    the second finds the seal. A sealed output that was made from inputs of other contents is set aside.
+    `on_events` gets new events while the stage runs, `should_stop` is asked several times a second, `environment` is what
+    the stage's environment is made from (this process's, if None).
     Raises BudgetExceeded (limit reached, before or while running), Preempted (told to stop, or the ledger is away),
     StageFailed, SealError, LedgerAway (ledger away before the start).
     """
     with locked(spec.folder, should_stop) as lock:
         if (manifest := sealed(spec.folder)) is not None:
-            return _tidy(spec.folder, manifest)
+            if manifest.made_from(spec.inputs):
+                return _tidy(spec.folder, manifest)
+            set_aside(spec.folder)
         if should_stop():
             raise Preempted(f"{spec.node} was not started: the run was told to stop")
         spec = _new_attempt(spec, ledger)
@@ -105,7 +108,7 @@ def _supervise(
     tail = EventTail(folder / "events.jsonl")
     stopped = False
     stage = Supervised(
-        [*command, str(folder / "spec.json")], variables, folder / "log.txt", lock, terms.grace, keeper.until
+        [*command, str(folder / "spec.json")], variables, folder / "log.txt", (lock,), terms.grace, keeper.until
     )
     try:
         while (code := stage.wait(POLL)) is None:

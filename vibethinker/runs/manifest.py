@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -90,6 +91,10 @@ class Manifest(_Frozen):
         """Hash of the files' names and contents."""
         rows = [f"{name} {record.sha256}" for name, record in sorted(self.files.items())]
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+    def made_from(self, inputs: Mapping[str, InputRef]) -> bool:
+        """Whether it was made from inputs with just these contents."""
+        return all(self.inputs[name].digest == reference.digest for name, reference in inputs.items())
 
     @classmethod
     def read(cls, folder: Path) -> Self:

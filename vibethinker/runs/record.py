@@ -1,6 +1,8 @@
 """A run's record: which nodes it has, where their sealed outputs lie, what became of it. One JSON file, written atomically."""
 
+import os
 import secrets
+import socket
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +11,36 @@ from typing import Any, Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vibethinker.budget.holders import place, started
 from vibethinker.errors import DataError
 from vibethinker.runs.manifest import now, write_atomic
 
 NodeStatus = Literal["pending", "running", "sealed", "reused", "failed"]
-RunStatus = Literal["running", "completed", "failed", "preempted", "out_of_budget"]
+RunStatus = Literal["running", "completed", "failed", "preempted", "out_of_budget", "killed"]
+
+
+class Holder(BaseModel):
+    """The process that works on a run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str
+    place: str
+    """The host's boot and process namespace: process ids of another place mean nothing here."""
+    pid: int
+    started: int | None
+    """Clock ticks after boot."""
+
+    @classmethod
+    def me(cls) -> Self:
+        """This process."""
+        return cls(host=socket.gethostname(), place=place(), pid=os.getpid(), started=started(os.getpid()))
+
+    def gone(self) -> bool:
+        """Whether it surely lives no more; of other hosts nothing is known."""
+        if self.host != socket.gethostname():
+            return False
+        return self.place != place() or started(self.pid) != self.started
 
 
 class NodeState(BaseModel):
@@ -47,6 +74,13 @@ class RunRecord(BaseModel):
     """What the gate decided, and why."""
     mlflow_run: str | None = None
     """MLflow's id of the parent run."""
+    flow_run: str | None = None
+    """Prefect's id of the flow run."""
+    holder: Holder
+
+    def was_killed(self) -> bool:
+        """Whether it counts as running, but its process is gone."""
+        return self.status == "running" and self.holder.gone()
 
 
 class RunStore:
@@ -61,10 +95,12 @@ class RunStore:
     @classmethod
     def create(cls, workspace: Path, profile: str, settings: dict[str, Any], nodes: dict[str, NodeState]) -> Self:
         """A new run with an id of its own."""
-        run = f"{profile}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        run = f"{profile}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         store = cls(workspace, run)
         store.folder.mkdir(parents=True)
-        store._write(RunRecord(run=run, profile=profile, settings=settings, started=now(), nodes=nodes))
+        store._write(
+            RunRecord(run=run, profile=profile, settings=settings, started=now(), nodes=nodes, holder=Holder.me())
+        )
         return store
 
     def read(self) -> RunRecord:
@@ -90,6 +126,18 @@ class RunStore:
 
     def _write(self, record: RunRecord) -> None:
         write_atomic(self._path, orjson.dumps(record.model_dump(), option=orjson.OPT_INDENT_2))
+
+
+def end_killed(workspace: Path) -> list[RunRecord]:
+    """Records the end of runs whose process was killed, and gives what they were."""
+    ended = [record for record in list_runs(workspace) if record.was_killed()]
+    for record in ended:
+        nodes = {
+            n: s.model_copy(update={"status": "failed"} if s.status == "running" else {})
+            for n, s in record.nodes.items()
+        }
+        RunStore(workspace, record.run).update(status="killed", finished=now(), nodes=nodes)
+    return ended
 
 
 def list_runs(workspace: Path) -> list[RunRecord]:

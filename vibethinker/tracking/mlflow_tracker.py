@@ -4,8 +4,6 @@ The local JSONL files are the record (promise 5). What could not be sent by the 
 """
 
 import functools
-import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +16,9 @@ from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-log = logging.getLogger(__name__)
+from vibethinker.tracking.outbox import Outbox
 
 T = TypeVar("T")
-RETRY_SECONDS = 2.0
 BATCH = 900
 """Metrics a request; MLflow takes 1,000."""
 PARAM_LENGTH = 500
@@ -34,13 +31,24 @@ class MlflowMirror:
         """artifact_root: where a new experiment keeps artifacts; None leaves it to the server."""
         mlflow.set_tracking_uri(uri)  # the registry's store looks logged models up there, whatever its client was given
         self._uri, self._experiment, self._artifact_root = uri, experiment, artifact_root
-        self._queue: queue.Queue[Callable[[MlflowClient], object] | None] = queue.Queue()
         self._ids: dict[str, str] = {}
-        self._closing = threading.Event()
-        self._deadline = 0.0
-        self.unsent = 0
-        self._thread = threading.Thread(target=self._work, name="mlflow-mirror", daemon=True)
-        self._thread.start()
+        self._experiment_id = ""
+        self._client: MlflowClient | None = None
+        self._outbox = Outbox(f"MLflow at {uri}", _may_pass)
+
+    @property
+    def unsent(self) -> int:
+        """Records that were refused or, after `close`, never sent."""
+        return self._outbox.unsent
+
+    def _put(self, send: Callable[[MlflowClient], object]) -> None:
+        self._outbox.put(lambda: send(self._connected()))
+
+    def _connected(self) -> MlflowClient:
+        """The client, made in the outbox's thread: a store in a file is first migrated, which takes seconds."""
+        if self._client is None:
+            self._client = MlflowClient(self._uri)
+        return self._client
 
     def start_run(self, key: str, name: str, parent: str | None, tags: Mapping[str, str]) -> None:
         """A run under `key`, child of the run under `parent`."""
@@ -53,14 +61,15 @@ class MlflowMirror:
                 else client.create_experiment(self._experiment, self._artifact_root)
             )
             family = {MLFLOW_PARENT_RUN_ID: self._ids[parent]} if parent else {}
+            self._experiment_id = known
             self._ids[key] = client.create_run(known, run_name=name, tags={**tags, **family}).info.run_id
 
-        self._queue.put(send)
+        self._put(send)
 
     def params(self, key: str, values: Mapping[str, object]) -> None:
         """Parameters, nested mappings flattened with dots."""
         params = [Param(k, str(v)[:PARAM_LENGTH]) for k, v in _flat(values).items()]
-        self._queue.put(
+        self._put(
             lambda client: [
                 client.log_batch(self._ids[key], params=params[i : i + 90]) for i in range(0, len(params), 90)
             ]
@@ -76,7 +85,7 @@ class MlflowMirror:
         ]
         for start in range(0, len(metrics), BATCH):
             part = metrics[start : start + BATCH]
-            self._queue.put(functools.partial(self._log_metrics, key, part))
+            self._put(functools.partial(self._log_metrics, key, part))
 
     def _log_metrics(self, key: str, metrics: list[Metric], client: MlflowClient) -> None:
         client.log_batch(self._ids[key], metrics=metrics)
@@ -85,12 +94,12 @@ class MlflowMirror:
         """Final figures, at step 0."""
         moment = int(time.time() * 1000)
         metrics = [Metric(name, float(value), moment, 0) for name, value in values.items()]
-        self._queue.put(lambda client: client.log_batch(self._ids[key], metrics=metrics))
+        self._put(lambda client: client.log_batch(self._ids[key], metrics=metrics))
 
     def tags(self, key: str, values: Mapping[str, object]) -> None:
         """Tags."""
         tags = [RunTag(k, str(v)) for k, v in values.items()]
-        self._queue.put(lambda client: client.log_batch(self._ids[key], tags=tags))
+        self._put(lambda client: client.log_batch(self._ids[key], tags=tags))
 
     def datasets(self, key: str, digests: Mapping[str, str]) -> None:
         """Data sets by our own digest: MLflow's would see only the first rows."""
@@ -100,7 +109,7 @@ class MlflowMirror:
             )
             for name, digest in digests.items()
         ]
-        self._queue.put(lambda client: client.log_inputs(self._ids[key], datasets=inputs))
+        self._put(lambda client: client.log_inputs(self._ids[key], datasets=inputs))
 
     def artifact(self, key: str, path: Path, folder: str | None = None) -> None:
         """A file, or a folder with what is in it."""
@@ -109,16 +118,22 @@ class MlflowMirror:
             log_path = client.log_artifacts if path.is_dir() else client.log_artifact
             log_path(self._ids[key], str(path), folder)
 
-        self._queue.put(send)
+        self._put(send)
 
     def end_run(self, key: str, succeeded: bool) -> None:
         """FINISHED or FAILED."""
         status = "FINISHED" if succeeded else "FAILED"
-        self._queue.put(lambda client: client.set_terminated(self._ids[key], status))
+        self._put(lambda client: client.set_terminated(self._ids[key], status))
 
     def on_sent(self, action: Callable[[Mapping[str, str]], None]) -> None:
         """Runs action(MLflow ids by key) once all that was put before is sent."""
-        self._queue.put(lambda client: action(self._ids))
+        self._put(lambda client: action(self._ids))
+
+    def page(self, key: str) -> str:
+        """Address of a sent run's page in MLflow's UI; empty where the store is no server."""
+        if not self._uri.startswith("http"):
+            return ""
+        return f"{self._uri.rstrip('/')}/#/experiments/{self._experiment_id}/runs/{self._ids[key]}"
 
     def call(self, action: Callable[[MlflowClient, Mapping[str, str]], T], timeout: float) -> T:
         """Runs action(client, ids by key) after all that was put before, and gives its result. Raises what it raises."""
@@ -132,43 +147,33 @@ class MlflowMirror:
                 box["error"] = error
             done.set()
 
-        self._queue.put(send)
+        self._put(send)
         if not done.wait(timeout):
             raise TimeoutError(f"MLflow at {self._uri} did not answer in {timeout:.0f} s")
         if "error" in box:
             raise box["error"]
         return cast("T", box["result"])
 
+    def end_killed(self, run_id: str) -> None:
+        """KILLED, for a run of an earlier process, by MLflow's id, and those of its children that still count as running."""
+
+        def send(client: MlflowClient) -> None:
+            try:
+                parent = client.get_run(run_id)
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # of another store
+                    return
+                raise
+            children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'"
+            for run in [*client.search_runs([parent.info.experiment_id], children, max_results=1000), parent]:
+                if run.info.status == "RUNNING":
+                    client.set_terminated(run.info.run_id, "KILLED")
+
+        self._put(send)
+
     def close(self, seconds: float = 15.0) -> None:
         """Waits up to `seconds` for what is still to be sent."""
-        self._deadline = time.monotonic() + seconds
-        self._closing.set()
-        self._queue.put(None)
-        self._thread.join(seconds + RETRY_SECONDS + 1)
-        self.unsent += self._queue.unfinished_tasks - 1  # the None above is never marked as done
-        if self.unsent:
-            log.warning("%d records did not reach MLflow at %s; the local files have them all", self.unsent, self._uri)
-
-    def _work(self) -> None:
-        client = MlflowClient(self._uri)
-        while (send := self._queue.get()) is not None:
-            while not self._sent(client, send):
-                if self._closing.is_set() and time.monotonic() > self._deadline:
-                    return
-                time.sleep(RETRY_SECONDS)
-            self._queue.task_done()
-
-    def _sent(self, client: MlflowClient, send: Callable[[MlflowClient], object]) -> bool:
-        """Whether this record is done with: sent, or refused for good."""
-        try:
-            send(client)
-        except Exception as error:  # whatever it is, the records behind this one must get their turn
-            if _may_pass(error):
-                log.warning("MLflow at %s is away (%s); kept, tried again", self._uri, str(error)[:200])
-                return False
-            log.warning("MLflow refused a record: %s", str(error)[:300])
-            self.unsent += 1
-        return True
+        self._outbox.close(seconds)
 
 
 def _may_pass(error: Exception) -> bool:

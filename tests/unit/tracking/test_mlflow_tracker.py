@@ -3,14 +3,13 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
-from vibethinker.tracking import mlflow_tracker
+from vibethinker.tracking import outbox
 from vibethinker.tracking.local import LocalTracker, read_events
 from vibethinker.tracking.mlflow_tracker import MlflowMirror
 
@@ -129,7 +128,7 @@ def test_a_file_that_is_gone_does_not_hold_up_the_rest(uri: str, tmp_path: Path)
 
 @pytest.mark.usefixtures("one_try")
 def test_a_server_that_is_away_costs_neither_the_run_nor_its_end(dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mlflow_tracker, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.1)
     mirror = MlflowMirror(dead, "lab", None)
     started = time.monotonic()
     mirror.start_run("run", "one", None, {})
@@ -146,7 +145,7 @@ def test_a_server_that_never_answers_is_left_behind(monkeypatch: pytest.MonkeyPa
     """A request that hangs can't be interrupted: what it holds and what waits behind it is counted all the same."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    monkeypatch.setattr(mlflow_tracker, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirror = MlflowMirror(f"http://127.0.0.1:{silent.getsockname()[1]}", "lab", None)
         mirror.start_run("run", "one", None, {})
@@ -160,17 +159,12 @@ def test_a_server_that_never_answers_is_left_behind(monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("one_try")
 def test_what_waited_is_sent_when_the_server_is_back(uri: str, dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client is told another address half way: all that an outage looks like from here."""
-    monkeypatch.setattr(mlflow_tracker, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.1)
     mirror = MlflowMirror(dead, "lab", None)
     mirror.start_run("run", "one", None, {})
     mirror.metrics("run", {"x": 1.0})
     back = threading.Event()
-    original: Callable[..., bool] = mirror._sent
-
-    def sent(client: MlflowClient, send: Any) -> bool:
-        return original(MlflowClient(uri) if back.is_set() else client, send)
-
-    monkeypatch.setattr(mirror, "_sent", sent)
+    monkeypatch.setattr(mirror, "_connected", lambda: MlflowClient(uri if back.is_set() else dead))
     time.sleep(0.3)
     back.set()
     ids = mirror.call(lambda client, ids: dict(ids), 60)

@@ -1,0 +1,101 @@
+"""The servers and the worker that this project starts itself: one embedded Prefect server a run, or all of them for `vibethinker up`."""
+
+import atexit
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import prefect
+from prefect.context import refresh_global_settings_context
+from prefect.settings import get_current_settings
+
+from vibethinker.runs.service import HOST, Service, free_port, serving
+
+POOL = "vibethinker"
+"""Work pool of the deployments."""
+
+
+def prefect_api(workspace: Path) -> str:
+    """URL of the Prefect server that is configured, or else of one that is started here and lives as long as this process.
+
+    Prefect would start a server by itself, but one that survives the kill of what started it, and that gets Ctrl-C too.
+    """
+    configured = get_current_settings().api.url
+    if configured:
+        return configured
+    service = _embedded(workspace, free_port())
+    running = ExitStack()
+    atexit.register(running.close)  # before Prefect registers its own, so that its last records still find the server
+    running.enter_context(serving(service))
+    os.environ["PREFECT_API_URL"] = url = service.health.removesuffix("/health")
+    refresh_global_settings_context()
+    return url
+
+
+def _embedded(workspace: Path, port: int) -> Service:
+    """Prefect's server without UI and scheduler, as Prefect itself starts it for a run."""
+    application = [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(prefect.__file__).parent)]
+    factory = ["--factory", "prefect.server.api.server:create_app", "--log-level", "error", "--lifespan", "on"]
+    own = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+    return Service(
+        "embedded Prefect server",
+        [*application, *factory, "--host", HOST, "--port", str(port)],
+        own | _database(workspace),
+        workspace / "services" / "prefect.log",
+        f"http://{HOST}:{port}/api/health",
+    )
+
+
+def prefect_server(workspace: Path, port: int) -> Service:
+    """Prefect's server with its UI."""
+    return Service(
+        "Prefect server",
+        [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)],
+        _database(workspace) | {"PREFECT_UI_API_URL": f"http://{HOST}:{port}/api"},
+        workspace / "services" / "prefect.log",
+        f"http://{HOST}:{port}/api/health",
+    )
+
+
+def mlflow_server(workspace: Path, port: int) -> Service:
+    """MLflow on the same store that runs without a server write to."""
+    store = ["--backend-store-uri", f"sqlite:///{workspace / 'mlflow.db'}"]
+    artifacts = ["--artifacts-destination", str(workspace / "mlartifacts")]
+    return Service(
+        "MLflow server",
+        [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            HOST,
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+            *store,
+            *artifacts,
+        ],
+        {},
+        workspace / "services" / "mlflow.log",
+        f"http://{HOST}:{port}/health",
+    )
+
+
+def worker(workspace: Path, api: str, mlflow: str) -> Service:
+    """A worker that runs the deployments in this workspace. Told to stop, it gives running flows time to checkpoint."""
+    return Service(
+        "worker",
+        [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", "local"],
+        {"PREFECT_API_URL": api, "MLFLOW_TRACKING_URI": mlflow},
+        workspace / "services" / "worker.log",
+        grace=60,
+    )
+
+
+def _database(workspace: Path) -> dict[str, str]:
+    """Prefect's records lie in the workspace, unless the user keeps them elsewhere."""
+    name = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+    return {name: os.environ.get(name) or f"sqlite+aiosqlite:///{workspace / 'prefect.db'}"}

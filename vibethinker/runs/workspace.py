@@ -1,0 +1,68 @@
+"""Whether a workspace can be used: tried for real, and left as it was found."""
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from vibethinker.runs.finding import Finding
+
+GB = 1e9
+
+
+def check_workspace(workspace: Path, disk_gb: float) -> list[Finding]:
+    """Can be made, written, and has `disk_gb` GB free."""
+    first = first_there(workspace)
+    if first is None or not first.is_dir():
+        text = f"workspace {workspace}: {first} is a file, not a folder"
+        return [Finding("workspace", "problem", text, "give another folder with --workspace, or move the file away")]
+    for name in ("stages", "runs"):
+        if (workspace / name).exists() and not (workspace / name).is_dir():
+            text = f"workspace {workspace}: {workspace / name} is a file, not a folder"
+            return [Finding("workspace", "problem", text, "move the file away")]
+    try:
+        _try_to_write(workspace)
+    except OSError as error:
+        text = f"workspace {workspace} can't be written: {error.strerror or error}"
+        mend = "give a folder that this user may write with --workspace, or mend its permissions"
+        return [Finding("workspace", "problem", text, mend)]
+    state = "exists and can be written" if first == workspace else "can be made"
+    return [Finding("workspace", "ok", f"{workspace} {state}"), _disk(workspace, first, disk_gb)]
+
+
+def first_there(path: Path) -> Path | None:
+    """The path, or the nearest folder above it that exists."""
+    for place in (path, *path.parents):
+        try:
+            place.lstat()
+            return place
+        except OSError:
+            continue
+    return None
+
+
+def _try_to_write(workspace: Path) -> None:
+    """Makes the folder and a file in it, to the disk, and takes away again what it made."""
+    missing = [place for place in (workspace, *workspace.parents) if not place.exists()]
+    made = workspace / f".preflight-{uuid.uuid4().hex}"
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        with made.open("wb") as file:
+            file.write(b"x")
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        if made.exists():
+            made.unlink()
+        for place in missing:
+            if place.is_dir():
+                place.rmdir()
+
+
+def _disk(workspace: Path, there: Path, disk_gb: float) -> Finding:
+    free = shutil.disk_usage(there).free / GB
+    text = f"{free:,.1f} GB free, a run needs about {disk_gb:g} (compute.disk_gb)"
+    if free < disk_gb:
+        mend = f"free space in {workspace}, give a workspace on another disk, or lower compute.disk_gb if less will do"
+        return Finding("disk", "problem", text, mend)
+    return Finding("disk", "ok", text)
