@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +9,10 @@ import typer
 
 from flows.environment import set_defaults
 from vibethinker.config.load import load_profile, profile_names
-from vibethinker.config.maths_part import maths_part
-from vibethinker.config.profile import Profile
-from vibethinker.errors import SandboxUnavailable, VibeThinkerError
-from vibethinker.runs.exit_codes import exit_code
-from vibethinker.stages.recipe import recipe
-from vibethinker.verifiers.sandbox import sandbox_problem
+from vibethinker.errors import VibeThinkerError
+from vibethinker.runs.exhausted import exhausted
+from vibethinker.runs.exit_codes import FAILED, exit_code
+from vibethinker.stages.preflight import preflight, refuse
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,8 +39,8 @@ def run(profile: ProfileName, overrides: Override = None, workspace: Workspace =
 
     Example: vibethinker run tiny --set mgpo.lambda_me=0
     """
-    chosen = _with_sandbox(load_profile(profile, overrides or ()), sandbox_problem)
-    recipe(chosen)  # a missing file or model is said before anything starts
+    chosen = load_profile(profile, overrides or ())
+    refuse(preflight(chosen, workspace))  # the flow asks again; here it is said before a server is started
     from flows.services import prefect_api  # Prefect, MLflow and matplotlib take seconds to import
 
     prefect_api(workspace.resolve())
@@ -90,15 +87,73 @@ def report(
     show_report(workspace, run, json)
 
 
-def _with_sandbox(profile: Profile, problem: Callable[[], str | None]) -> Profile:
-    """The profile, or a demonstration's maths part where code can't be run safely. Raises SandboxUnavailable (promise 7)."""
-    reason = problem() if "code" in profile.domains.values() else None
-    if reason is None:
-        return profile
-    if not profile.demonstration:
-        raise SandboxUnavailable(f"{profile.name} has code problems, and {reason}")
-    print(f"No sandbox, so the code domain is left out: {reason}")
-    return maths_part(profile)
+@app.command()
+def deploy(
+    profiles: Annotated[list[str] | None, typer.Argument(help="Profiles; all shipped ones if none is named.")] = None,
+    workspace: Workspace = HERE,
+    pool: Annotated[str, typer.Option(help="Work pool; made as a process pool where there is none.")] = "vibethinker",
+) -> None:
+    """Register deployments with the Prefect server that PREFECT_API_URL names: each profile, and its retraining.
+
+    Example: vibethinker deploy tiny smollm2
+    """
+    chosen = [load_profile(name) for name in profiles or profile_names()]
+    from flows.services import check_server
+
+    check_server()
+    from flows.deployments import deploy as register
+
+    for name in register(chosen, workspace.resolve(), pool):
+        print(name)
+
+
+@app.command()
+def up(
+    workspace: Workspace = HERE,
+    prefect_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Prefect's server and UI.")] = 4200,
+    mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of MLflow's server and UI.")] = 5000,
+) -> None:
+    """Start Prefect, MLflow and a worker on this machine, with every profile deployed; Ctrl-C stops them.
+
+    Example: vibethinker up
+    """
+    from flows.stack import up as start
+
+    start(workspace.resolve(), prefect_port, mlflow_port)
+
+
+@app.command()
+def rollback(
+    profile: ProfileName,
+    reason: Annotated[str, typer.Option("--reason", help="Why; recorded with the version that is taken back.")],
+    overrides: Override = None,
+    workspace: Workspace = HERE,
+    json: Json = False,
+) -> None:
+    """Make the previous champion champion again, its registered files compared with their digest first.
+
+    Example: vibethinker rollback tiny --reason "answers got longer"
+    """
+    from tasks.rollback import rollback as take_back
+    from vibethinker.reports.rollback import show_rollback
+
+    show_rollback(take_back(load_profile(profile, overrides or ()), workspace, reason), json)
+
+
+@app.command()
+def doctor(
+    profile: ProfileName = "tiny", overrides: Override = None, workspace: Workspace = HERE, json: Json = False
+) -> None:
+    """Check this machine for a profile, and say what a run would use. Exit code 1 where a run can't start.
+
+    Example: vibethinker doctor smollm2
+    """
+    from vibethinker.reports.doctor import show_doctor
+
+    findings = preflight(load_profile(profile, overrides or ()), workspace)
+    show_doctor(findings, json)
+    if any(finding.status == "problem" for finding in findings):
+        raise typer.Exit(1)
 
 
 def main() -> None:
@@ -114,6 +169,11 @@ def main() -> None:
     except (VibeThinkerError, KeyboardInterrupt) as error:
         print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(exit_code(error))
+    except Exception as error:
+        if (said := exhausted(error)) is None:
+            raise
+        print(f"\n{said}", file=sys.stderr)
+        sys.exit(FAILED)
 
 
 if __name__ == "__main__":

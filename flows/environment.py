@@ -11,6 +11,8 @@ DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "PREFECT_CLIENT_MAX_RETRIES": "8",  # with back-off: more than eight minutes of a server that is away
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the mirror retries by itself
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }

@@ -10,7 +10,9 @@ import prefect
 from prefect.context import refresh_global_settings_context
 from prefect.settings import get_current_settings
 
+from vibethinker.errors import ConfigError
 from vibethinker.runs.service import HOST, Service, free_port, serving
+from vibethinker.tracking.servers import silence
 
 POOL = "vibethinker"
 """Work pool of the deployments."""
@@ -21,8 +23,8 @@ def prefect_api(workspace: Path) -> str:
 
     Prefect would start a server by itself, but one that survives the kill of what started it, and that gets Ctrl-C too.
     """
-    configured = get_current_settings().api.url
-    if configured:
+    if configured := get_current_settings().api.url:
+        check_server()
         return configured
     service = _embedded(workspace, free_port())
     running = ExitStack()
@@ -31,6 +33,16 @@ def prefect_api(workspace: Path) -> str:
     os.environ["PREFECT_API_URL"] = url = service.health.removesuffix("/health")
     refresh_global_settings_context()
     return url
+
+
+def check_server() -> None:
+    """Raises ConfigError where no Prefect server is configured, or it does not answer."""
+    url = get_current_settings().api.url
+    mend = "start one with `vibethinker up`, and give its address, e.g. PREFECT_API_URL=http://127.0.0.1:4200/api"
+    if not url:
+        raise ConfigError(f"PREFECT_API_URL is not set: deployments need a Prefect server; {mend}")
+    if said := silence(f"{url}/health", pages=False):
+        raise ConfigError(f"PREFECT_API_URL is {url!r}, {said}; {mend}")
 
 
 def _embedded(workspace: Path, port: int) -> Service:
@@ -84,12 +96,13 @@ def mlflow_server(workspace: Path, port: int) -> Service:
     )
 
 
-def worker(workspace: Path, api: str, mlflow: str) -> Service:
-    """A worker that runs the deployments in this workspace. Told to stop, it gives running flows time to checkpoint."""
+def worker(workspace: Path) -> Service:
+    """A worker that runs deployments one at a time. Told to stop, it gives a running flow time to checkpoint."""
+    pool = ["--pool", POOL, "--type", "process", "--name", "local", "--limit", "1"]
     return Service(
         "worker",
-        [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", "local"],
-        {"PREFECT_API_URL": api, "MLFLOW_TRACKING_URI": mlflow},
+        [sys.executable, "-m", "prefect", "worker", "start", *pool],
+        {},
         workspace / "services" / "worker.log",
         grace=60,
     )

@@ -22,7 +22,7 @@ from vibethinker.stages.recipe import benchmark_models, expert_nodes, final_mode
 def ssp(profile: Profile, workspace: Path = Path("workspace")) -> str:
     """Runs the recipe; sealed stages of earlier runs in the same workspace are reused. Returns the run's id."""
     with opened_run(profile, workspace, at_end=report) as opened:
-        run = opened.run
+        run, profile = opened.run, opened.profile
         problems = ingest(run)
         clean = decontaminate(run, problems)
         sets = split(run, problems, clean)

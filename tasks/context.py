@@ -13,6 +13,7 @@ from types import FrameType
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
+from rich.markup import escape
 
 from tasks.artifacts import link, prefect_outbox
 from tasks.display import Display
@@ -22,9 +23,12 @@ from vibethinker.config.profile import Profile
 from vibethinker.errors import BudgetExceeded, Preempted
 from vibethinker.runs.manifest import now
 from vibethinker.runs.record import NodeState, RunStatus, RunStore, end_killed
+from vibethinker.stages.preflight import preflight, refuse
 from vibethinker.stages.recipe import Node, fingerprints, recipe
+from vibethinker.stages.runnable import runnable
 from vibethinker.tracking.mlflow_tracker import MlflowMirror
 from vibethinker.tracking.outbox import Outbox
+from vibethinker.tracking.servers import mlflow_place
 
 PARENT = "run"
 """The mirror's key of the parent run."""
@@ -65,13 +69,18 @@ def context(run: str) -> RunContext:
 
 @contextmanager
 def opened_run(profile: Profile, workspace: Path, at_end: Callable[[RunContext], object]) -> Iterator[RunContext]:
-    """Opens a run; how it ended is recorded whatever happens, and at_end reports it: a failed run too, as far as it came."""
+    """Opens a run; how it ended is recorded whatever happens, and at_end reports it: a failed run too, as far as it came.
+
+    Raises ConfigError or BudgetExceeded, before anything is written, where this machine is not good for the profile.
+    """
+    refuse(preflight(profile, workspace))
+    profile, left_out = runnable(profile)
     run = _opened(profile, workspace.resolve())
     _open[run.run] = run
     status: RunStatus = "failed"
     try:
         with _signals(run), run.display:
-            _begin(run)
+            _begin(run, left_out)
             yield run
         status = "completed"
     except BudgetExceeded:
@@ -90,14 +99,6 @@ def opened_run(profile: Profile, workspace: Path, at_end: Callable[[RunContext],
             run.mirror.close()
             run.outbox.close()
             del _open[run.run]
-
-
-def mlflow_place(workspace: Path) -> tuple[str, str | None]:
-    """Tracking URI and artifact root: `MLFLOW_TRACKING_URI` where it is set, else a SQLite file in the workspace."""
-    configured = os.environ.get("MLFLOW_TRACKING_URI")
-    if configured:
-        return configured, None
-    return f"sqlite:///{workspace / 'mlflow.db'}", (workspace / "mlartifacts").as_uri()
 
 
 def _opened(profile: Profile, workspace: Path) -> RunContext:
@@ -123,8 +124,10 @@ def _opened(profile: Profile, workspace: Path) -> RunContext:
     )
 
 
-def _begin(run: RunContext) -> None:
+def _begin(run: RunContext, left_out: str) -> None:
     """Says what starts, opens its record in MLflow, and ends the records of earlier runs that were killed."""
+    if left_out:
+        run.display.say(escape(left_out))
     mirror, profile = run.mirror, run.profile
     mirror.start_run(PARENT, run.run, None, {"profile": profile.name, "vibethinker.run": run.run})
     mirror.params(PARENT, profile.model_dump(exclude={"data", "description"}))

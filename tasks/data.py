@@ -19,7 +19,12 @@ def ingest(run: str) -> Manifest:
 def decontaminate(run: str, problems: Manifest) -> Manifest:
     """Training rows that overlap the benchmark go [A 3.5]."""
     manifest = execute(opened := context(run), "decontaminate")
-    table(opened.outbox, "decontaminate", [manifest.metrics], "training rows, and those dropped for overlapping a benchmark question")
+    table(
+        opened.outbox,
+        "decontaminate",
+        [manifest.metrics],
+        "training rows, and those dropped for overlapping a benchmark question",
+    )
     return manifest
 
 

@@ -1,12 +1,12 @@
 """Runs one node of the recipe: finds its seal, or launches its stage; mirrors what it says to MLflow, Prefect and the terminal."""
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tasks.context import PARENT, RunContext
+from vibethinker.runs.device import billed_devices, chosen_device, stage_threads
 from vibethinker.runs.launch import run_stage
 from vibethinker.runs.lease import LeaseTerms
 from vibethinker.runs.manifest import InputRef, Manifest, sealed
@@ -15,7 +15,6 @@ from vibethinker.stages.recipe import VERSIONS, Node
 
 SMALL = 1 << 20
 """Sealed files up to this size are MLflow artifacts of their stage's run."""
-GPU_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def execute(run: RunContext, name: str) -> Manifest:
@@ -48,14 +47,11 @@ def _reference(run: RunContext, node: str) -> InputRef:
 
 def _spec(run: RunContext, node: Node, folder: Path, inputs: dict[str, InputRef]) -> StageSpec:
     compute, budget = run.profile.compute, run.profile.budget
-    total = compute.threads or os.cpu_count() or 1
-    threads = max(1, total // min(compute.parallel, node.together))
-    gpu = compute.device == "cuda" or (compute.device == "auto" and GPU_DRIVER.exists())
     runtime = Runtime(
-        device="cuda" if gpu else "cpu",
+        device=chosen_device(compute),
         precision=compute.precision,
-        threads=threads,
-        devices=compute.devices_per_stage or threads,
+        threads=stage_threads(compute, node.together),
+        devices=billed_devices(compute, node.together),
         device_type=budget.device_type,
         rate=budget.rate,
     )

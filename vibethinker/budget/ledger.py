@@ -13,7 +13,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -186,7 +186,7 @@ class Ledger:
                 database.row_factory = sqlite3.Row
                 yield database
         except sqlite3.Error as error:
-            raise LedgerAway(f"ledger {self.path}: {error}; bring it back and run the same command again") from error
+            raise LedgerAway(_away(self.path, error)) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -200,20 +200,34 @@ class Ledger:
             database.commit()
 
 
+def _away(path: Path, error: Exception) -> str:
+    return (
+        f"ledger {path}: {error}; bring it back (it says what was spent: don't start a new one), let this user write it, and "
+        "run the same command again"
+    )
+
+
 def _create(path: Path) -> None:
-    """Makes a whole ledger beside the path and links it there: of many at once, one wins and the others use it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Makes a whole ledger beside the path and links it there: of many at once, one wins and the others use it.
+
+    Raises LedgerAway where it can't be written.
+    """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(draft)) as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.executescript(SCHEMA)
         if not path.exists():
             os.link(draft, path)
-    except FileExistsError:
-        pass
+    except (OSError, sqlite3.Error) as error:
+        if not path.exists():
+            raise LedgerAway(
+                f"ledger {path} can't be made: {error}; give a workspace that this user may write"
+            ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _admit(database: sqlite3.Connection, lease: Lease, cost: int, already: int, limit: float) -> None:

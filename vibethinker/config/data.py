@@ -1,8 +1,10 @@
 """Where problems come from, how they are cleaned and divided."""
 
+import re
+from collections.abc import Iterable
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vibethinker.config.base import Settings
 
@@ -10,11 +12,11 @@ from vibethinker.config.base import Settings
 class SourceSettings(Settings):
     """One source of problems. Exactly one of `generator`, `path` and `hub` says where its rows are."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
     """Name of the source: appears in problem ids, manifests and reports."""
     role: Literal["train", "benchmark"]
     """`train` rows are decontaminated and split into sft, probe, rl, promotion; `benchmark` rows only measure."""
-    generator: str = ""
+    generator: Literal["", "tiny"] = ""
     """A seeded generator of this package (`tiny`), or empty."""
     path: str = ""
     """A .jsonl, .json, .jsonl.gz or .parquet file; `$VIBETHINKER_DATA/...` and other variables are expanded."""
@@ -26,15 +28,15 @@ class SourceSettings(Settings):
     """Hub configuration name."""
     split: str = ""
     """Hub split."""
-    question: str = "question"
+    question: str = Field(default="question", min_length=1)
     """Column of the question."""
-    answer: str = "answer"
+    answer: str = Field(default="answer", min_length=1)
     """Column of the gold answer, or of a solution from which `answer_pattern` takes it."""
     answer_pattern: str = ""
     """Regular expression with one group that finds the gold answer in the answer column (GSM8K: `#### (.+)$`)."""
     trace: str = ""
     """Column of a correct solution; empty where there is none."""
-    tests: str = "tests"
+    tests: str = Field(default="tests", min_length=1)
     """Column with the list of assert lines of code problems."""
     domain: str = ""
     """Domain of every row; empty takes `domain_column`."""
@@ -62,6 +64,49 @@ class SourceSettings(Settings):
             raise ValueError(f"source {self.name!r} gives no domain: set domain, or domain_column with domain_map")
         return self
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        name = f"source {self.name!r}"
+        if self.hub and not self.split:
+            raise ValueError(f"{name}: hub {self.hub!r} needs a split, e.g. split: train")
+        if not self.hub and (idle := [k for k in ("revision", "config", "split") if getattr(self, k)]):
+            raise ValueError(f"{name} gives {idle}, which only a hub source has; take them out, or give hub")
+        if self.skip and not self.generator:
+            raise ValueError(f"{name} gives skip {self.skip}, which only a generator has; take it out")
+        if bool(self.domain_column) != bool(self.domain_map) and not self.domain:
+            raise ValueError(
+                f"{name}: domain_column {self.domain_column!r} and domain_map {self.domain_map} belong together: give both"
+            )
+        if self.domain and self.domain_column:
+            raise ValueError(
+                f"{name} gives domain {self.domain!r} and domain_column {self.domain_column!r}; give one of the two"
+            )
+        return self
+
+    @field_validator("answer_pattern")
+    @classmethod
+    def _one_group(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groups
+        except re.error as error:
+            raise ValueError(f"it is no regular expression: {error}; correct it") from error
+        if value and groups != 1:
+            raise ValueError(
+                f"it has {groups} groups and needs exactly one, around the answer (write other groups as (?:...))"
+            )
+        return value
+
+    @property
+    def has_traces(self) -> bool:
+        """Whether its rows may have solutions."""
+        return bool(self.generator or self.trace)
+
+    def gives(self, domains: Iterable[str]) -> set[str]:
+        """Domains that its rows may have; `domains`: those of its role."""
+        if self.domain:
+            return {self.domain}
+        return set(domains) if self.generator else set(self.domain_map.values())
+
 
 class DecontaminationSettings(Settings):
     """Training rows that overlap a benchmark row go [A 3.5]."""
@@ -73,6 +118,8 @@ class DecontaminationSettings(Settings):
 class SplitSettings(Settings):
     """How each domain's clean training problems are divided; what remains is for expert SFT. Counts are per domain."""
 
+    seed: int = Field(default=0, ge=0)
+    """Seed of the division. Not the profile's: models of two seeds are compared on one promotion set."""
     pretrain: int = Field(default=0, ge=0)
     """Problems for a from-scratch base model's broad training; 0 where the base is a given model."""
     probe: int = Field(ge=1)

@@ -1,5 +1,6 @@
 """Profiles by name or file, with `--set` overrides; errors name the field, the value and the mend."""
 
+from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -49,14 +50,32 @@ def _line(error: Any) -> str:
     return f"{place}: {text}{shown}" if place else text
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that stands twice in one mapping is an error: the last would win, without a word."""
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        if twice := [key for key, count in keys.items() if count > 1]:
+            raise yaml.MarkedYAMLError(problem=f"the keys {twice} stand twice", problem_mark=node.start_mark)
+        return node
+
+
 def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
-    path = _path(name)
+    asker = f", which {seen[-1]!r} extends," if seen else ""
+    path = _path(name, asker)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"profile {name!r} can't be read from {path}: {error}") from error
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"profile {name!r}{asker} can't be read from {path}: {error}; correct the file or its path, or name one of "
+            f"{', '.join(profile_names())}"
+        ) from error
     if not isinstance(values, dict):
-        raise ConfigError(f"profile {name!r}: {path} must hold a mapping of settings, it holds {type(values).__name__}")
+        raise ConfigError(
+            f"profile {name!r}: {path} must hold a mapping of settings, it holds {type(values).__name__}; give at least "
+            "`extends: tiny` and a name"
+        )
     parent = values.pop("extends", None)
     if parent is None:
         return values
@@ -67,11 +86,13 @@ def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     return _merged(_read(parent, (*seen, name)), values)
 
 
-def _path(name: str) -> Path:
+def _path(name: str, asker: str) -> Path:
     if name.endswith((".yaml", ".yml")):
         return Path(name)
     if name not in profile_names():
-        raise ConfigError(f"no profile named {name!r}; there are {', '.join(profile_names())}, or give a .yaml file")
+        raise ConfigError(
+            f"no profile named {name!r}{asker.rstrip(',')}; there are {', '.join(profile_names())}, or give a .yaml file"
+        )
     return Path(str(resources.files("vibethinker.config") / "profiles" / f"{name}.yaml"))
 
 
@@ -95,8 +116,8 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override!r}: write it as dotted.key=value, e.g. --set mgpo.lambda_me=0")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not YAML: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML: {error}; quote it") from error
     *parents, last = key.split(".")
     place: Any = values
     for part in parents:

@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from vibethinker.config.base import Settings
 from vibethinker.records import VerifierName
 
+HEAD_WIDTHS = (32, 64)
+"""Head widths that vLLM's attention kernels take, on CPU too."""
+
 
 class ScratchSettings(Settings):
     """A tiny Qwen2-architecture model, trained from random weights on broad mixed data: the demonstration's base."""
@@ -52,6 +55,22 @@ class BaseSettings(Settings):
                 raise ValueError(f"base.prompt.{verifier} is {template!r}; put {{question}} where the question goes")
         return self
 
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.source != "scratch":
+            if self.source == "package:" or self.source != self.source.strip():
+                raise ValueError(f"base.source is {self.source!r}; give `package:<name>`, a folder, or a hub id")
+            return self
+        if self.revision:
+            raise ValueError(f"base.revision is {self.revision!r}, which only a hub model has; take it out")
+        hidden, heads = self.scratch.hidden_size, self.scratch.heads
+        if hidden not in [heads * width for width in HEAD_WIDTHS]:
+            raise ValueError(
+                f"base.scratch.hidden_size is {hidden} with heads = {heads}, heads of width {hidden / heads:g}; make it heads "
+                f"times one of {HEAD_WIDTHS}, e.g. {heads * HEAD_WIDTHS[0]}"
+            )
+        return self
+
 
 class ComputeSettings(Settings):
     """Where stages run. Only `precision` belongs to a stage's identity (bit-identity holds for the same threads)."""
@@ -66,3 +85,5 @@ class ComputeSettings(Settings):
     """CPU threads of a stage that runs alone; parallel stages share them. 0 takes all cores."""
     devices_per_stage: int = Field(default=0, ge=0)
     """Devices that a stage holds and is billed for; 0 bills its CPU threads."""
+    disk_gb: float = Field(default=1.0, gt=0)
+    """Free disk, in GB, that a run needs in its workspace; checked before it starts."""

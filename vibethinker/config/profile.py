@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints, model_validator
 from vibethinker.config.base import Settings
 from vibethinker.config.data import DataSettings
 from vibethinker.config.model import BaseSettings, ComputeSettings
+from vibethinker.config.stages import STAGES
 from vibethinker.config.training import (
     FusionSettings,
     MgpoSettings,
@@ -17,7 +18,7 @@ from vibethinker.config.training import (
 )
 from vibethinker.records import VerifierName
 
-DomainName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+DomainName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 """A domain names folders and nodes."""
 
 
@@ -42,15 +43,17 @@ class PromotionSettings(Settings):
     floor: float = Field(ge=0, le=1)
     """Mean Pass@1 that the first champion needs."""
     min_effect: float = Field(default=0.0, ge=0, le=1)
-    """The lower end of the paired 95% interval of (candidate - champion) must lie above this."""
+    """The lower end of the paired interval of (candidate - champion) must lie above this."""
+    interval: float = Field(default=0.95, gt=0.5, lt=1)
+    """Level of that interval: a paired bootstrap over questions."""
 
 
 class RegistrySettings(Settings):
     """The MLflow model registry."""
 
-    model_name: str = Field(min_length=1)
+    model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)
     """Registered model's name."""
-    experiment: str = Field(default="vibethinker", min_length=1)
+    experiment: str = Field(default="vibethinker", min_length=1, max_length=200)
     """MLflow experiment of the runs."""
 
 
@@ -63,14 +66,21 @@ class BudgetSettings(Settings):
     """Dollars per device-hour."""
     limit: float = Field(gt=0)
     """Dollars; no process starts without a lease inside it."""
-    estimates: dict[str, float] = {}
+    estimates: dict[str, Annotated[float, Field(ge=0)]] = {}
     """Stage -> device-hours, for `vibethinker plan` (`expert` counts per expert, `mgpo` and `benchmark` per stage and model)."""
+
+    @model_validator(mode="after")
+    def _stages(self) -> Self:
+        unknown = sorted(set(self.estimates) - set(STAGES))
+        if unknown:
+            raise ValueError(f"budget.estimates names {unknown}, not among the stages {list(STAGES)}; correct the name")
+        return self
 
 
 class Profile(Settings):
     """One run of the recipe."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=64)
     """Profile's name."""
     description: str
     """One line for people."""
@@ -134,3 +144,60 @@ class Profile(Settings):
                 f"benchmark.sampling samples {low} below benchmark.k = {self.benchmark.k}: Pass@K needs n >= K"
             )
         return self
+
+    @model_validator(mode="after")
+    def _covered(self) -> Self:
+        """Every domain has a source that may give it; whether that has such rows is seen at ingest."""
+        wanted = {"train": ("domains", self.domains), "benchmark": ("benchmark.domains", self._measured)}
+        for role, (field, domains) in wanted.items():
+            sources = [s for s in self.data.sources if s.role == role]
+            missing = sorted(set(domains) - {d for s in sources for d in s.gives(domains)})
+            if missing:
+                raise ValueError(
+                    f"{field} names {missing}, for which none of the {role} sources {[s.name for s in sources]} has problems; "
+                    f"add a source with role {role}, or take it out"
+                )
+        traced = {d for s in self.data.sources if s.role == "train" and s.has_traces for d in s.gives(self.domains)}
+        if untaught := sorted(set(self.domains) - traced):
+            raise ValueError(
+                f"domains names {untaught}, for which no train source has solutions to fine-tune on; name their column with "
+                "the source's trace"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_scratch(self) -> Self:
+        """A from-scratch base has problems to learn from, and positions for what it is asked; a given model's are its own affair."""
+        positions = self.base.scratch.max_length
+        if self.base.source == "scratch" and not self.data.splits.pretrain:
+            raise ValueError("data.splits.pretrain is 0, and base.source scratch learns from these problems: give some")
+        if self.base.source == "scratch" and self.sft.max_length > positions:
+            raise ValueError(
+                f"sft.max_length is {self.sft.max_length}, above base.scratch.max_length = {positions}; lower it, or raise that"
+            )
+        windows = {k: w for k, w in self.windows.items() if w >= positions}
+        if self.base.source == "scratch" and windows:
+            raise ValueError(
+                f"{windows} leave no room for a prompt in base.scratch.max_length = {positions}; lower them, or raise that"
+            )
+        return self
+
+    @property
+    def _measured(self) -> dict[str, VerifierName]:
+        """Groups of the reported benchmark."""
+        return dict(self.benchmark.domains or self.domains)
+
+    @property
+    def windows(self) -> dict[str, int]:
+        """Field -> longest response in tokens."""
+        end = "max_response_tokens"
+        suites = {"benchmark": self.benchmark.sampling, "promotion": self.promotion.sampling}
+        return {
+            f"probe.sampling.{end}": self.probe.sampling.max_response_tokens,
+            **{f"mgpo.stages[{s.name}].{end}": s.max_response_tokens for s in self.mgpo.stages},
+            **{
+                f"{suite}.sampling.{v}.{end}": s.max_response_tokens
+                for suite, by in suites.items()
+                for v, s in by.items()
+            },
+        }

@@ -47,6 +47,15 @@ class SftSettings(Settings):
     tokens_per_micro_batch: int = Field(default=16384, ge=64)
     """Padded tokens in one forward and backward; gradients accumulate to the whole batch."""
 
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"sft.min_learning_rate is {self.min_learning_rate:g}, above sft.learning_rate = {self.learning_rate:g}; "
+                "the rate falls towards it: lower it"
+            )
+        return self
+
 
 class ProbeSettings(Settings):
     """Pass@K on each domain's probing set along the trajectory [A 3.3]."""
@@ -92,7 +101,7 @@ class FusionSettings(Settings):
 class MgpoStageSettings(Settings):
     """One MGPO stage: its window, domains and length."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
     """E.g. maths-short, maths-long, code [A 3.2]."""
     domains: tuple[str, ...] = Field(min_length=1)
     """Domains whose rl problems are used."""
@@ -105,6 +114,17 @@ class MgpoStageSettings(Settings):
     prefilter_samples: int = Field(default=0, ge=0)
     """Samples per problem under the stage's start checkpoint; problems at accuracy exactly 0 or 1 are dropped [B]. 0 is
     off [A]."""
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if len(set(self.domains)) != len(self.domains):
+            raise ValueError(f"mgpo.stages[{self.name}].domains names one twice: {list(self.domains)}; take it out")
+        if self.prefilter_samples == 1:
+            raise ValueError(
+                f"mgpo.stages[{self.name}].prefilter_samples is 1: every problem would be at accuracy 0 or 1 and dropped; "
+                "give 2 or more, or 0 for no filter"
+            )
+        return self
 
 
 class MgpoSettings(Settings):

@@ -13,6 +13,9 @@ from vibethinker.errors import ConfigError
 GENERATOR_VERSION = 1
 """Raise when a generator's rows change for the same seed: the stages they feed then get a new fingerprint."""
 
+FORMS = (".jsonl", ".jsonl.gz", ".json", ".parquet")
+"""How the name of a source's file may end."""
+
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _TOKEN = re.compile(r"\w+|[^\w\s${}]")
 
@@ -35,7 +38,10 @@ def source_digest(source: SourceSettings) -> str:
 
 
 def source_path(source: SourceSettings) -> Path:
-    """The source's file, variables and `~` expanded; ConfigError if a variable is unset or there is no such file."""
+    """The source's file, variables and `~` expanded.
+
+    ConfigError if a variable is unset, there is no such file, or its name says that it is of no form that is read.
+    """
     for braced, plain in _VARIABLE.findall(source.path):
         name = braced or plain
         if not os.environ.get(name):
@@ -44,10 +50,25 @@ def source_path(source: SourceSettings) -> Path:
                 f"set; set it to the folder of the data files, or give a full path or a hub id"
             )
     expanded = _VARIABLE.sub(lambda found: os.environ[found[1] or found[2]], source.path)
-    path = Path(expanded).expanduser()
-    if not path.is_file():
-        kind = "is a folder, not a file" if path.is_dir() else "does not exist"
+    try:
+        path = Path(expanded).expanduser()
+        kind = (
+            ""
+            if path.is_file()
+            else "is a folder"
+            if path.is_dir()
+            else "is no file"
+            if path.exists()
+            else "does not exist"
+        )
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(unreadable(source, error)) from error
+    if kind:
         raise ConfigError(f"source {source.name!r}: path {source.path!r} (here {path}) {kind}; correct its path")
+    if not path.name.lower().endswith(FORMS):
+        raise ConfigError(
+            f"source {source.name!r}: path {source.path!r} must end in one of {', '.join(FORMS)}; convert it"
+        )
     return path
 
 

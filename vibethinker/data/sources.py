@@ -11,7 +11,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vibethinker.config.data import SourceSettings
-from vibethinker.data.generators import generate
-from vibethinker.data.identity import question_key, seeded_order, source_path, unreadable
+from vibethinker.data.generated import generated, verifier_of
+from vibethinker.data.identity import FORMS, question_key, seeded_order, source_path, unreadable
 from vibethinker.errors import ConfigError, DataError
 from vibethinker.records import Problem, VerifierName
+from vibethinker.verifiers.code import parse_tests
 
 _COUNTS = ("rows", "kept", "quarantined", "other_domain", "duplicates", "over_limit", "traces_left_out")
 _ZEROS = re.compile(r"(?<=\\boxed\{)0+(?=\d)")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+"""Where Python names an object by its place in memory: the same rows give the same quarantine."""
 _CALCULATOR = re.compile(r"<<[^<>\n]*>>")
 
 
@@ -56,7 +58,7 @@ def load_source(source: SourceSettings, domains: Mapping[str, VerifierName]) -> 
     """
     if source.generator:
         return _generated(source, domains)
-    pattern = _answer_pattern(source)
+    pattern = re.compile(source.answer_pattern) if source.answer_pattern else None
     rows = _hub_rows(source) if source.hub else _file_rows(source, source_path(source))
     found: dict[str, Problem] = {}
     quarantine: list[dict[str, Any]] = []
@@ -86,8 +88,7 @@ def _generated(source: SourceSettings, domains: Mapping[str, VerifierName]) -> L
     names = [source.domain] if source.domain else list(domains)
     found: dict[str, Problem] = {}
     for domain in names:
-        stream = generate(source.generator, domain, source.seed, source.name)
-        for problem in islice(stream, source.skip, source.skip + source.limit):
+        for problem in generated(source, domain, domains):
             name = f"{source.name}/{question_key(problem.question)}"
             found.setdefault(name, problem.model_copy(update={"id": name}))
     rows = source.limit * len(names)
@@ -122,15 +123,13 @@ def _nothing_usable(source: SourceSettings, counts: Mapping[str, int], quarantin
 def _file_rows(source: SourceSettings, path: Path) -> Iterator[tuple[int, _Row]]:
     """Rows of a file, numbered from 1; ConfigError if it can't be read, has another form, or holds no row."""
     name = path.name.lower()
-    readers = {".jsonl": _jsonl, ".jsonl.gz": _jsonl, ".json": _json_array, ".parquet": _parquet}
-    reader = next((readers[suffix] for suffix in readers if name.endswith(suffix)), None)
-    if reader is None:
-        raise ConfigError(f"source {source.name!r}: path {source.path!r} must end in one of {', '.join(readers)}")
+    readers = dict(zip(FORMS, (_jsonl, _jsonl, _json_array, _parquet), strict=True))
+    reader = next(readers[suffix] for suffix in FORMS if name.endswith(suffix))
     number = 0
     try:
         for number, row in reader(path):
             yield number, row
-    except (OSError, EOFError, zlib.error, ValueError, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError, pa.ArrowException) as error:
         raise ConfigError(unreadable(source, error)) from error
     if not number:
         raise ConfigError(f"source {source.name!r}: {source.path!r} holds no rows; give another file")
@@ -175,8 +174,6 @@ def _parquet(path: Path) -> Iterator[tuple[int, _Row]]:
 
 def _hub_rows(source: SourceSettings) -> Iterator[tuple[int, _Row]]:
     """Rows of a hub data set, numbered from 1."""
-    if not source.split:
-        raise ConfigError(f"source {source.name!r}: hub {source.hub!r} needs a split, e.g. split: train")
     from datasets import load_dataset  # here, since it takes seconds that local files need not pay
 
     try:
@@ -207,7 +204,7 @@ def _problem(
     if domain is None:
         return None, 0
     question = _text(row, source.question)
-    verifier = _verifier(source, domain, domains)
+    verifier = verifier_of(source, domain, domains)
     answer = _answer(_text(row, source.answer), pattern) if verifier == "maths" else ""
     texts = traces = _trace_texts(row, source.trace)
     if verifier == "maths":
@@ -227,33 +224,8 @@ def _problem(
     return problem, len(texts) - len(traces)
 
 
-def _verifier(source: SourceSettings, domain: str, domains: Mapping[str, VerifierName]) -> VerifierName:
-    if domain not in domains:
-        raise ConfigError(
-            f"source {source.name!r} names domain {domain!r}, not among the profile's domains {sorted(domains)}"
-        )
-    return domains[domain]
-
-
 def _domain(source: SourceSettings, row: dict[str, Any]) -> str | None:
     return source.domain or source.domain_map.get(_text(row, source.domain_column))
-
-
-def _answer_pattern(source: SourceSettings) -> re.Pattern[str] | None:
-    if not source.answer_pattern:
-        return None
-    try:
-        pattern = re.compile(source.answer_pattern)
-    except re.error as error:
-        raise ConfigError(
-            f"source {source.name!r}: answer_pattern {source.answer_pattern!r} is no regular expression: {error}"
-        ) from error
-    if pattern.groups != 1:
-        raise ConfigError(
-            f"source {source.name!r}: answer_pattern {source.answer_pattern!r} has {pattern.groups} groups; it needs "
-            f"exactly one, around the answer (write other groups as (?:...))"
-        )
-    return pattern
 
 
 def _answer(text: str, pattern: re.Pattern[str] | None) -> str:
@@ -303,6 +275,12 @@ def _tests(row: dict[str, Any], column: str) -> tuple[str, ...]:
     tests = _column(row, column)
     if not isinstance(tests, list) or not tests or not all(isinstance(t, str) and t.strip() for t in tests):
         raise _RowError(f"a code problem needs in column {column!r} a list of assert lines, not {_kind(tests)}")
+    for test in tests:
+        _encodable(test, column)
+    try:
+        parse_tests(tuple(tests))
+    except DataError as error:
+        raise _RowError(f"column {column!r}: {_ADDRESS.sub('', str(error))}") from error
     return tuple(tests)
 
 

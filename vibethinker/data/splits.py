@@ -65,6 +65,6 @@ def _too_few(domain: str, rows: Sequence[Problem], sizes: SplitSettings) -> str:
     return (
         f"domain {domain!r} has {len(rows)} distinct clean training problems, {traced} of them with a trace; "
         f"data.splits needs {apart} (promotion {sizes.promotion}, probe {sizes.probe}, rl {sizes.rl}) and after those "
-        f"{sizes.pretrain + 1} with a trace (pretrain {sizes.pretrain}, sft at least 1): lower data.splits, or raise "
-        f"the limit of the sources"
+        f"{sizes.pretrain + 1} with a trace (pretrain {sizes.pretrain}, sft at least 1): lower data.splits, raise "
+        f"the limit of the sources, or look at what the stage decontaminate dropped (its hits.jsonl)"
     )

@@ -4,13 +4,10 @@ import torch
 from tokenizers import AddedToken, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-from vibethinker.config.model import ScratchSettings
+from vibethinker.config.model import HEAD_WIDTHS, ScratchSettings
 from vibethinker.errors import ConfigError
 
 PAD, UNK, USER, ASSISTANT, SYSTEM, END = "<pad>", "<unk>", "<|user|>", "<|assistant|>", "<|system|>", "<|end|>"
-
-HEAD_WIDTHS = (32, 64)
-"""Head widths that vLLM's attention kernels take, on CPU too."""
 
 INITIAL_STD = 0.08
 """About 1/sqrt(hidden): with Qwen2's 0.02, meant for widths of thousands, the same loss takes twice the steps."""

@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vibethinker.reports.data import Example, ReportData
+from vibethinker.reports.decision import checks, facts
 from vibethinker.reports.plots import draw
 from vibethinker.reports.words import duration, half_width, money, percent, points, share, when
 from vibethinker.runs.manifest import write_atomic
@@ -76,6 +77,8 @@ def _html(data: ReportData, plots: Mapping[str, Path]) -> str:
         duration=duration,
         points=points,
         flat=flat,
+        facts=facts,
+        checks=checks,
         slug=_slug,
         when=when,
     )

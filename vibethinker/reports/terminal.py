@@ -1,6 +1,7 @@
 """The report in the terminal, readable at 80 columns."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -10,9 +11,13 @@ from rich.text import Text
 
 from vibethinker.algorithms.statistics import Interval
 from vibethinker.reports.data import Hypothesis, ModelScores, Node, ReportData, Score
+from vibethinker.reports.decision import checks, headline
 from vibethinker.reports.words import duration, half_width, money, percent, share, when
 
-COLOURS = {"shown": "green", "not shown": "yellow", "opposite shown": "red", "not measured": "dim"}
+COLOURS = {"shown": "green", "not shown": "yellow", "opposite shown": "red", "not measured": "dim"} | {
+    "passed": "green",
+    "failed": "red",
+}
 STATUS = {"sealed": "green", "reused": "cyan", "running": "yellow", "failed": "red", "pending": "dim"}
 
 
@@ -43,9 +48,9 @@ def _parts(data: ReportData, files: Sequence[str]) -> Iterator[RenderableType]:
     yield _cost(data)
     yield _totals(data)
     if data.promotion:
-        version = f"version {data.promotion['version']} " if data.promotion.get("version") else ""
-        text = f"{version}{data.promotion['decision']}: {data.promotion['reason']}"
-        yield Text.assemble(("\nPromotion  ", "bold"), text)
+        yield Text.assemble(("\nPromotion  ", "bold"), headline(data.promotion))
+        if data.promotion.get("checks"):
+            yield _checks(data.promotion)
     for note in data.notes:
         yield Text(f"note: {note}", style="yellow")
     if files:
@@ -82,6 +87,16 @@ def _hypothesis(hypothesis: Hypothesis) -> RenderableType:
     verdict = Text(hypothesis.verdict, style=COLOURS[hypothesis.verdict])
     grid.add_row(Text(hypothesis.name, style="bold"), Text.assemble(verdict, f"  {hypothesis.sentence}"))
     return Padding(grid, (0, 0, 0, 0))
+
+
+def _checks(promotion: Mapping[str, Any]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, outcome, seen in checks(promotion):
+        grid.add_row(Text(outcome, style=COLOURS[outcome]), name, Text(seen, style="dim"))
+    return Padding(grid, (0, 0, 0, 2))
 
 
 def _cost(data: ReportData) -> Table:

@@ -12,15 +12,12 @@ GB = 1e9
 
 def check_workspace(workspace: Path, disk_gb: float) -> list[Finding]:
     """Can be made, written, and has `disk_gb` GB free."""
-    first = first_there(workspace)
-    if first is None or not first.is_dir():
-        text = f"workspace {workspace}: {first} is a file, not a folder"
-        return [Finding("workspace", "problem", text, "give another folder with --workspace, or move the file away")]
-    for name in ("stages", "runs"):
-        if (workspace / name).exists() and not (workspace / name).is_dir():
-            text = f"workspace {workspace}: {workspace / name} is a file, not a folder"
-            return [Finding("workspace", "problem", text, "move the file away")]
     try:
+        first = first_there(workspace)
+        for place in (first, workspace / "stages", workspace / "runs"):
+            if os.path.lexists(place) and not place.is_dir():
+                text = f"workspace {workspace}: {place} is not a folder"
+                return [Finding("workspace", "problem", text, "give another folder with --workspace, or move it away")]
         _try_to_write(workspace)
     except OSError as error:
         text = f"workspace {workspace} can't be written: {error.strerror or error}"
@@ -30,15 +27,9 @@ def check_workspace(workspace: Path, disk_gb: float) -> list[Finding]:
     return [Finding("workspace", "ok", f"{workspace} {state}"), _disk(workspace, first, disk_gb)]
 
 
-def first_there(path: Path) -> Path | None:
-    """The path, or the nearest folder above it that exists."""
-    for place in (path, *path.parents):
-        try:
-            place.lstat()
-            return place
-        except OSError:
-            continue
-    return None
+def first_there(path: Path) -> Path:
+    """The absolute path, or the nearest above it that exists."""
+    return next(place for place in (path, *path.parents) if os.path.lexists(place))
 
 
 def _try_to_write(workspace: Path) -> None:

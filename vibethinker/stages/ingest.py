@@ -27,7 +27,8 @@ def run(spec: StageSpec) -> Manifest:
             quarantine += loaded.quarantine
             work.tracker.progress("sources", done, len(sources))
         for role, problems in by_role.items():
-            _check_domains(role, problems, domains[role])
+            names = [source.name for source in sources if source.role == role]
+            _check_domains(role, problems, domains[role], names)
             write_problems(work.out / f"{role}.parquet", problems)
         (work.out / "quarantine.jsonl").write_bytes(b"".join(orjson.dumps(q) + b"\n" for q in quarantine))
         digests = {role: set_digest(problems) for role, problems in by_role.items()}
@@ -42,9 +43,10 @@ def _source(row: dict[str, object], places: dict[str, str]) -> SourceSettings:
     return SourceSettings.model_validate(kept | {"path": places.get(str(row["name"]), "")})
 
 
-def _check_domains(role: str, problems: list[Problem], domains: dict[str, str]) -> None:
+def _check_domains(role: str, problems: list[Problem], domains: dict[str, str], sources: list[str]) -> None:
     missing = sorted(set(domains) - {p.domain for p in problems})
     if missing:
         raise DataError(
-            f"no {role} problem in domain {missing}: add a source with role {role} for it, or take it out of domains"
+            f"no {role} problem in domain {missing} among the {len(problems)} rows of {sources}: correct their domain_map, add a "
+            f"source with role {role} for it, or take it out of domains"
         )

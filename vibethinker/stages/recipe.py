@@ -87,7 +87,7 @@ def _common(profile: Profile) -> dict[str, Any]:
 
 def _data(profile: Profile) -> list[Node]:
     sources = [s.model_dump(exclude={"path"}) | {"digest": source_digest(s)} for s in profile.data.sources]
-    sizes = profile.data.splits.model_dump()
+    splits = profile.data.splits
     measured = dict(profile.benchmark.domains or profile.domains)
     return [
         Node(
@@ -100,7 +100,7 @@ def _data(profile: Profile) -> list[Node]:
         Node(
             "split",
             "split",
-            {"sizes": sizes, "domains": list(profile.domains), "seed": profile.seed},
+            {"sizes": splits.model_dump(exclude={"seed"}), "domains": list(profile.domains), "seed": splits.seed},
             {"clean": "decontaminate", "ingest": "ingest"},
         ),
     ]

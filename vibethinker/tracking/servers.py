@@ -1,4 +1,4 @@
-"""Whether the servers that the environment names answer. Without any, both are embedded in the workspace."""
+"""Which servers the environment names, and whether they answer. Without any, both are embedded in the workspace."""
 
 import http.client
 import os
@@ -17,6 +17,14 @@ OTHERS = ("databricks", "uc")
 """Schemes of tracking URIs whose servers have no health check."""
 
 
+def mlflow_place(workspace: Path) -> tuple[str, str | None]:
+    """Tracking URI and artifact root: `MLFLOW_TRACKING_URI` where it is set, else a SQLite file in the workspace."""
+    configured = os.environ.get("MLFLOW_TRACKING_URI")
+    if configured:
+        return configured, None
+    return f"sqlite:///{workspace / 'mlflow.db'}", (workspace / "mlartifacts").as_uri()
+
+
 def check_prefect() -> Finding:
     """A server that is named must answer: the flow can't start without it."""
     url = os.environ.get("PREFECT_API_URL", "")
@@ -25,7 +33,7 @@ def check_prefect() -> Finding:
         return Finding("Prefect", "ok", "embedded, in the workspace (PREFECT_API_URL is not set)")
     if (said := malformed(url)) is not None:
         return Finding("Prefect", "problem", f"PREFECT_API_URL is {url!r}: {said}", mend)
-    if (said := silence(f"{url.rstrip('/')}/health")) is not None:
+    if (said := silence(f"{url.rstrip('/')}/health", pages=False)) is not None:
         return Finding("Prefect", "problem", f"PREFECT_API_URL is {url!r}, {said}", mend)
     return Finding("Prefect", "ok", f"the server at {url} answers")
 
@@ -63,11 +71,15 @@ def malformed(url: str) -> str | None:
     return "its port is 0" if port == 0 else None
 
 
-def silence(url: str) -> str | None:
-    """Why a server doesn't do its work as far as GET tells, or None. One that wants a login answers."""
+def silence(url: str, pages: bool = True) -> str | None:
+    """Why a server doesn't do its work as far as GET tells, or None. One that wants a login answers.
+
+    pages: a web page is an answer too (MLflow's is one; Prefect's user interface has one at every address).
+    """
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE):  # noqa: S310  # http or https: `malformed` was asked
-            return None
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310  # http or https: `malformed` was asked
+            page = answer.headers.get_content_type() == "text/html"
+            return f"but {url} is a web page: an API's address ends in /api" if page and not pages else None
     except urllib.error.HTTPError as error:
         wants_login = error.code in (401, 403)
         return None if wants_login else f"but {url} answers {error.code}: it is another server, or not well"

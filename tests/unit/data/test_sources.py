@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from vibethinker.config.data import SourceSettings
 from vibethinker.data.generators import generate
@@ -284,7 +285,7 @@ def test_a_folder_is_no_file(tmp_path):
     ("pattern", "message"), [("(", "no regular expression"), ("a", "0 groups"), ("(a)(b)", "2 groups")]
 )
 def test_bad_patterns(tmp_path, pattern, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ValidationError, match=message):
         load(jsonl(tmp_path / "a.jsonl", row()), answer_pattern=pattern)
 
 
@@ -311,7 +312,7 @@ def test_hub_rows(tmp_path):
 
 
 def test_hub_needs_a_split():
-    with pytest.raises(ConfigError, match="needs a split"):
+    with pytest.raises(ValidationError, match="needs a split"):
         load("", hub="openai/gsm8k", domain="algebra")
 
 
@@ -339,7 +340,7 @@ def test_source_digest_follows_content(tmp_path):
     assert before == source_digest(settings_for(path, name="other", limit=3))
     jsonl(path, row(answer="3"))
     assert source_digest(settings_for(path)) != before
-    hub = settings_for("", hub="openai/gsm8k", revision="abc", domain="algebra")
+    hub = settings_for("", hub="openai/gsm8k", split="train", revision="abc", domain="algebra")
     assert source_digest(hub) == "hub:openai/gsm8k@abc"
     made = SourceSettings(name="made", role="train", generator="tiny", limit=1)
     assert source_digest(made).startswith("generator:tiny:")

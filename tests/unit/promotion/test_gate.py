@@ -2,7 +2,9 @@
 
 import pytest
 
-from vibethinker.promotion.gate import Counts, Measurement, decide
+from vibethinker.promotion.checks import Check
+from vibethinker.promotion.gate import decide
+from vibethinker.promotion.measurement import Counts, Measurement
 
 SAMPLING = {"maths": {"samples": 4, "temperature": 1.0}}
 
@@ -98,3 +100,62 @@ def test_another_sampling_is_refused() -> None:
     decision = decide(measured(uniform(7), sampling=other), measured(uniform(3)), floor=0.0, min_effect=0.0)
     assert decision.decision == "refused"
     assert "sampled otherwise" in decision.reason
+
+
+def test_pairing_is_by_question_not_by_position() -> None:
+    """The digests agree, the ids don't: nothing is compared."""
+    other = {d: {f"x/{q}": row for q, row in questions.items()} for d, questions in uniform(3).items()}
+    decision = decide(measured(uniform(7)), measured(other), floor=0.0, min_effect=0.0)
+    assert decision.decision == "refused" and decision.effect is None
+    assert decision.reason == "240 questions were put to one of the two only, e.g. 'q/00' of domain 'algebra'"
+
+
+def test_a_question_in_another_domain_is_no_pair() -> None:
+    low = uniform(3)
+    low["geometry"] = low.pop("code")
+    decision = decide(measured(uniform(7)), measured(low), floor=0.0, min_effect=0.0)
+    assert decision.decision == "refused" and "120 questions were put to one of the two only" in decision.reason
+
+
+def test_questions_sampled_more_often_are_no_pair() -> None:
+    low = uniform(3)
+    low["code"]["q/07"] = (16, 4)
+    decision = decide(measured(uniform(7)), measured(low), floor=0.0, min_effect=0.0)
+    assert decision.decision == "refused" and decision.effect is None
+    assert decision.reason == "1 questions were not sampled equally often, e.g. 'q/07': champion 16, candidate 8"
+
+
+def test_the_level_is_the_declared_one() -> None:
+    """The same difference, clear of zero at 60% and not at 99%."""
+    low: Counts = {"algebra": {f"q/{i:02d}": (8, 4) for i in range(40)}}
+    high: Counts = {"algebra": {f"q/{i:02d}": (8, 6 if i % 3 else 2) for i in range(40)}}
+    wide, narrow = (decide(measured(high), measured(low), 0, 0, level) for level in (0.99, 0.6))
+    assert wide.effect == narrow.effect and wide.low is not None and narrow.low is not None
+    assert wide.low < 0 < narrow.low < (wide.effect or 0)
+    assert (wide.decision, narrow.decision) == ("refused", "promoted")
+    assert "(99% " in wide.reason and "(60% " in narrow.reason
+    first = [decide(measured(high), None, 0.1, 0, level).low for level in (0.99, 0.6)]
+    assert first[0] is not None and first[1] is not None and first[0] < first[1]
+
+
+def test_checks_are_listed_in_order() -> None:
+    decision = decide(measured(uniform(5)), measured(uniform(3)), 0, 0)
+    assert [(c.name, c.passed) for c in decision.checks] == [
+        ("promotion set", True),
+        ("sampling", True),
+        ("questions", True),
+        ("effect", True),
+    ]
+    assert decision.checks[1].seen == "maths: samples 4, temperature 1"
+    assert decision.checks[2].seen == "120 questions, paired by id"
+    refused = decide(measured(uniform(5), "e" * 64), measured(uniform(3)), 0, 0)
+    assert [c.passed for c in refused.checks] == [False, True, True]
+
+
+def test_a_check_that_fails_later_refuses() -> None:
+    decision = decide(measured(uniform(5)), measured(uniform(3)), 0, 0)
+    good, bad = Check(name="a", passed=True, seen="x"), Check(name="files", passed=False, seen="one is missing")
+    assert decision.after([good]).decision == "promoted"
+    refused = decision.after([good, bad, Check(name="b", passed=False, seen="y")])
+    assert (refused.decision, refused.reason) == ("refused", "files: one is missing")
+    assert refused.effect == decision.effect and len(refused.checks) == 7

@@ -71,6 +71,7 @@ def test_fingerprints_are_the_same_again(lab: dict[str, str]) -> None:
         "compute.device=cuda",
         "promotion.floor=0.9",
         "promotion.min_effect=0.5",
+        "promotion.interval=0.9",
         "name=other",
         "description=other",
     ],
@@ -86,7 +87,8 @@ def test_what_is_no_part_of_any_identity(lab: dict[str, str], override: str) -> 
         ("data.sources.lab-train.seed=9", EVERYTHING),
         ("data.decontamination.ngram=9", EVERYTHING - {"ingest"}),
         ("data.splits.rl=401", EVERYTHING - {"ingest", "decontaminate"}),
-        ("seed=18", EVERYTHING - {"ingest", "decontaminate"}),
+        ("data.splits.seed=18", EVERYTHING - {"ingest", "decontaminate"}),
+        ("seed=18", EVERYTHING - {"ingest", "decontaminate", "split"}),  # two seeds share one promotion set
         ("base.scratch.steps=999", {"base", "benchmark-base", *SPECTRUM, *SIGNAL}),
         ("base.system_prompt=Think.", {"base", "benchmark-base", *SPECTRUM, *SIGNAL}),
         ("compute.precision=bfloat16", {"base", "benchmark-base", *SPECTRUM, *SIGNAL}),
@@ -182,7 +184,9 @@ def test_files_are_known_by_content_not_by_place(tmp_path: Path) -> None:
         return prints(
             "data.sources.lab-train.generator=''",
             "data.sources.lab-train.skip=0",
-            "data.sources.lab-train.domain=algebra",
+            "data.sources.lab-train.domain_column=d",
+            "data.sources.lab-train.trace=t",
+            "data.sources.lab-train.domain_map={a: algebra, g: geometry, c: calculus, s: statistics, p: code}",
             f"data.sources.lab-train.path={tmp_path / folder / 'rows.jsonl'}",
         )
 
@@ -193,8 +197,12 @@ def test_files_are_known_by_content_not_by_place(tmp_path: Path) -> None:
 def test_a_local_base_is_known_by_content_not_by_place(tmp_path: Path) -> None:
     def at(folder: str, weights: str) -> str:
         (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / "config.json").write_text("{}")
-        (tmp_path / folder / "model.safetensors").write_text(weights)
+        header = b'{"w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}'
+        content = len(header).to_bytes(8, "little") + header + weights.encode()
+        (tmp_path / folder / "config.json").write_text('{"model_type": "qwen2"}')
+        (tmp_path / folder / "model.safetensors").write_bytes(content)
+        (tmp_path / folder / "tokenizer.json").write_text("{}")
+        (tmp_path / folder / "chat_template.jinja").write_text("{{ messages }}")
         return prints(f"base.source={tmp_path / folder}")["base"]
 
     assert at("a", "x") == at("b", "x")

