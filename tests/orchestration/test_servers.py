@@ -1,14 +1,7 @@
 """The pinned environment starts a Prefect and an MLflow server, and a run uses the servers that the environment names."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,73 +9,19 @@ import httpx
 import pytest
 from mlflow import MlflowClient
 
+from tests.orchestration.servers import addresses, mlflow_server, prefect_server, started
 from vibethinker.config.load import load_profile
 from vibethinker.stages.recipe import recipe
 
 MICRO = Path(__file__).parents[1] / "micro.yaml"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def server(arguments: list[str], health: str, environment: dict[str, str], log: Path) -> Iterator[None]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + 150
-        while True:
-            try:
-                if httpx.get(health, timeout=2).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                pass
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-2000:]
-            time.sleep(0.5)
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     home = tmp_path_factory.mktemp("servers")
-    prefect, mlflow = free_port(), free_port()
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(home / "prefect"),
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    store = ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "artifacts")]
-    with (
-        server(
-            ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(prefect)],
-            f"http://127.0.0.1:{prefect}/api/health",
-            environment,
-            home / "prefect.log",
-        ),
-        server(
-            ["mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow), "--workers", "1", *store],
-            f"http://127.0.0.1:{mlflow}/health",
-            environment,
-            home / "mlflow.log",
-        ),
-    ):
-        yield {
-            "PREFECT_API_URL": f"http://127.0.0.1:{prefect}/api",
-            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}",
-        }
+    prefect, mlflow = prefect_server(home), mlflow_server(home)
+    with started(prefect, mlflow):
+        yield addresses(prefect, mlflow)
 
 
 def test_a_run_uses_the_servers(servers: dict[str, str], vibethinker: Any, tmp_path: Path) -> None:
