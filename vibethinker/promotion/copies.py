@@ -1,7 +1,9 @@
 """A copy of a model, as a registry gives it back: the files that were sealed, and whether they still load and generate."""
 
-import subprocess
+import os
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,9 +11,12 @@ import orjson
 
 from vibethinker.promotion.checks import Check
 from vibethinker.runs.manifest import Manifest, sha256_file
+from vibethinker.runs.supervised import Supervised
 
 MODEL = "model/"
 """Folder of the model in its stage's output."""
+GRACE = 5.0
+"""Seconds that a process has to leave when its time is over."""
 
 
 def model_files(manifest: Manifest) -> dict[str, str]:
@@ -47,14 +52,19 @@ def _differences(found: Mapping[str, str], expected: Mapping[str, str]) -> Itera
 
 
 def generates_check(folder: Path, seconds: float = 600) -> Check:
-    """Whether the model in folder loads and generates, tried in a process of its own. seconds: what it may take."""
+    """Whether the model in folder loads and generates, tried on CPU in a supervised process. seconds: what it may take."""
     command = [sys.executable, "-m", "vibethinker.models.generates", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-    except subprocess.TimeoutExpired:
+    with tempfile.TemporaryDirectory() as place:
+        log, until = Path(place) / "log.txt", time.monotonic() + seconds
+        process = Supervised(command, os.environ, log, (), GRACE, until)
+        try:
+            code = process.wait(seconds + 2 * GRACE)
+        finally:
+            process.end()
+        said = log.read_text(errors="replace").strip().splitlines() or [f"exit code {code}"]
+    if time.monotonic() >= until:
         return Check(name="generates", passed=False, seen=f"generated nothing within {seconds:.0f} s")
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    if code:
         return Check(name="generates", passed=False, seen=said[-1][:300])
-    answer = orjson.loads(done.stdout.strip().splitlines()[-1])
+    answer = orjson.loads(said[-1])
     return Check(name="generates", passed=True, seen=f"{answer['tokens']} tokens: {answer['text']!r}")
