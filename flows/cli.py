@@ -1,43 +1,133 @@
 """The command line, `vibethinker`."""
 
 import logging
+import shlex
+import shutil
 import sys
+from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from flows.environment import set_defaults
 from vibethinker.config.load import load_profile, profile_names
-from vibethinker.errors import VibeThinkerError
+from vibethinker.errors import BudgetExceeded, Preempted, StageFailed, VibeThinkerError
+from vibethinker.reports.error import show_error
 from vibethinker.runs.exhausted import exhausted
 from vibethinker.runs.exit_codes import FAILED, exit_code
+from vibethinker.runs.record import completed_here
 from vibethinker.stages.preflight import preflight, refuse
 
+INTERRUPTED = 130
+"""Exit code where Ctrl-C found nothing to wait for; typer gives it."""
+HINTS = {
+    StageFailed: "\nWhen that is mended, continue with:",
+    Preempted: "\nContinue with:",
+    BudgetExceeded: "\nContinue with a higher --set budget.limit than in:",
+}
+"""What goes before the command that was typed, where a run had started."""
 app = typer.Typer(
-    no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Spectrum-to-Signal: turn a small base model into a strong reasoner, as one resumable, budgeted, recorded flow.",
+    rich_markup_mode=None,  # without frames, help and usage errors read the same in a terminal, a pipe and a log
 )
-ProfileName = Annotated[str, typer.Argument(help=f"A shipped profile ({', '.join(profile_names())}) or a .yaml file.")]
+ProfileName = Annotated[
+    str, typer.Argument(metavar="PROFILE", help=f"A shipped profile ({', '.join(profile_names())}) or a .yaml file.")
+]
 Override = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. --set mgpo.lambda_me=0. Repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. mgpo.lambda_me=0. Repeatable."),
 ]
 Workspace = Annotated[
     Path,
-    typer.Option("--workspace", envvar="VIBETHINKER_WORKSPACE", help="Folder of sealed outputs, runs and the ledger."),
+    typer.Option(
+        "--workspace",
+        metavar="FOLDER",
+        envvar="VIBETHINKER_WORKSPACE",
+        help="Where sealed outputs, runs and the ledger lie.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 HERE = Path("workspace")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"vibethinker {metadata.version('vibethinker-ssp')}")
+        raise typer.Exit
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog="Start with `vibethinker doctor`, then `vibethinker run tiny`; every command has its own --help.",
+)
+def vibethinker(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turn a small base model into a strong reasoner by the Spectrum-to-Signal recipe.
+
+    A run is one flow: resumable, within a budget, and recorded.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def doctor(
+    profile: ProfileName = "tiny", overrides: Override = None, workspace: Workspace = HERE, json: Json = False
+) -> None:
+    """Check this machine for a profile.
+
+    Says what a run would use, and what to mend. Exit code 1 where a run can't start.
+
+    Example: vibethinker doctor smollm2
+    """
+    from vibethinker.reports.doctor import show_doctor
+
+    findings = preflight(load_profile(profile, overrides or ()), workspace)
+    show_doctor(findings, json, _command("run", profile, overrides=overrides, workspace=workspace))
+    if any(finding.status == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(profile: ProfileName, overrides: Override = None, workspace: Workspace = HERE, json: Json = False) -> None:
+    """Show stages and estimated cost, before anything is spent.
+
+    Stages that are sealed already are reused and cost nothing.
+
+    Example: vibethinker plan paper-1.5b
+    """
+    from vibethinker.reports.plan import show_plan
+    from vibethinker.stages.plan import make_plan
+
+    made = make_plan(load_profile(profile, overrides or ()), workspace)
+    show_plan(made, json, _command("run", profile, overrides=overrides, workspace=workspace))
+
+
 @app.command()
 def run(profile: ProfileName, overrides: Override = None, workspace: Workspace = HERE) -> None:
-    """Run the recipe; what is sealed already is reused.
+    """Run the recipe, or continue it.
 
+    What is sealed already is reused. Told to stop by Ctrl-C, stages write a checkpoint and leave.
+
+    \b
     Example: vibethinker run tiny --set mgpo.lambda_me=0
+
+    \b
+    Exit codes:
+      0    done
+      1    failed, or refused before the start: the message says why
+      2    the command line is wrong
+      75   told to stop; the same command continues
+      76   the budget's limit is reached; the same command continues
+           with a higher --set budget.limit
+      130  Ctrl-C twice
     """
     chosen = load_profile(profile, overrides or ())
     refuse(preflight(chosen, workspace))  # the flow asks again; here it is said before a server is started
@@ -46,24 +136,18 @@ def run(profile: ProfileName, overrides: Override = None, workspace: Workspace =
     prefect_api(workspace.resolve())
     from flows.ssp import ssp
 
-    ssp(chosen, workspace)
-
-
-@app.command()
-def plan(profile: ProfileName, overrides: Override = None, workspace: Workspace = HERE, json: Json = False) -> None:
-    """Show stages, what is reusable, and estimated device-hours and dollars, before anything is spent.
-
-    Example: vibethinker plan paper-1.5b
-    """
-    from vibethinker.reports.plan import show_plan
-    from vibethinker.stages.plan import make_plan
-
-    show_plan(make_plan(load_profile(profile, overrides or ()), workspace), json)
+    try:
+        ssp(chosen, workspace)
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, VibeThinkerError) or not completed_here(workspace):
+            raise
+        logging.getLogger(__name__).warning("Prefect did not take the end of the run: %s", error)
+    print(f"\nNext: open that page in a browser. These tables again:\n  {_command('report', workspace=workspace)}")
 
 
 @app.command()
 def runs(workspace: Workspace = HERE, json: Json = False) -> None:
-    """List runs with their stages, newest first.
+    """List runs and how they ended, newest first.
 
     Example: vibethinker runs
     """
@@ -74,11 +158,15 @@ def runs(workspace: Workspace = HERE, json: Json = False) -> None:
 
 @app.command()
 def report(
-    run: Annotated[str, typer.Argument(help="A run's id as `vibethinker runs` lists it, or 'latest'.")] = "latest",
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="An id that `vibethinker runs` lists, or 'latest'.")
+    ] = "latest",
     workspace: Workspace = HERE,
     json: Json = False,
 ) -> None:
-    """Show a run's report again, and write its HTML page anew.
+    """Show a run's report again.
+
+    Its HTML page is written anew.
 
     Example: vibethinker report latest
     """
@@ -89,11 +177,17 @@ def report(
 
 @app.command()
 def deploy(
-    profiles: Annotated[list[str] | None, typer.Argument(help="Profiles; all shipped ones if none is named.")] = None,
+    profiles: Annotated[
+        list[str] | None, typer.Argument(metavar="PROFILE", help="All shipped ones if none is named.")
+    ] = None,
     workspace: Workspace = HERE,
-    pool: Annotated[str, typer.Option(help="Work pool; made as a process pool where there is none.")] = "vibethinker",
+    pool: Annotated[
+        str, typer.Option(metavar="NAME", help="Work pool; made as a process pool where there is none.")
+    ] = "vibethinker",
 ) -> None:
-    """Register deployments with the Prefect server that PREFECT_API_URL names: each profile, and its retraining.
+    """Register profiles with a Prefect server.
+
+    Each profile, and its retraining, becomes a deployment of the server that PREFECT_API_URL names.
 
     Example: vibethinker deploy tiny smollm2
     """
@@ -110,10 +204,16 @@ def deploy(
 @app.command()
 def up(
     workspace: Workspace = HERE,
-    prefect_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Prefect's server and UI.")] = 4200,
-    mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of MLflow's server and UI.")] = 5000,
+    prefect_port: Annotated[
+        int, typer.Option(metavar="PORT", min=1, max=65535, help="Port of Prefect's server and UI.")
+    ] = 4200,
+    mlflow_port: Annotated[
+        int, typer.Option(metavar="PORT", min=1, max=65535, help="Port of MLflow's server and UI.")
+    ] = 5000,
 ) -> None:
-    """Start Prefect, MLflow and a worker on this machine, with every profile deployed; Ctrl-C stops them.
+    """Start Prefect, MLflow and a worker on this machine.
+
+    Every profile is deployed; Ctrl-C stops them.
 
     Example: vibethinker up
     """
@@ -125,12 +225,14 @@ def up(
 @app.command()
 def rollback(
     profile: ProfileName,
-    reason: Annotated[str, typer.Option("--reason", help="Why; recorded with the version that is taken back.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the version taken back.")],
     overrides: Override = None,
     workspace: Workspace = HERE,
     json: Json = False,
 ) -> None:
-    """Make the previous champion champion again, its registered files compared with their digest first.
+    """Make the previous champion champion again.
+
+    Its registered files are compared with their digest first.
 
     Example: vibethinker rollback tiny --reason "answers got longer"
     """
@@ -140,40 +242,53 @@ def rollback(
     show_rollback(take_back(load_profile(profile, overrides or ()), workspace, reason), json)
 
 
-@app.command()
-def doctor(
-    profile: ProfileName = "tiny", overrides: Override = None, workspace: Workspace = HERE, json: Json = False
-) -> None:
-    """Check this machine for a profile, and say what a run would use. Exit code 1 where a run can't start.
-
-    Example: vibethinker doctor smollm2
-    """
-    from vibethinker.reports.doctor import show_doctor
-
-    findings = preflight(load_profile(profile, overrides or ()), workspace)
-    show_doctor(findings, json)
-    if any(finding.status == "problem" for finding in findings):
-        raise typer.Exit(1)
+def _command(*words: str, overrides: list[str] | None = None, workspace: Path = HERE) -> str:
+    """A command of ours with these settings, to be copied."""
+    script = Path(sys.argv[0]).name == "vibethinker" and not shutil.which("vibethinker")
+    settings = [part for override in overrides or () for part in ("--set", override)]
+    place = [] if workspace == HERE else ["--workspace", str(workspace)]
+    return shlex.join([sys.argv[0] if script else "vibethinker", *words, *settings, *place])
 
 
 def main() -> None:
-    """Entry point: errors raised on purpose are one message and an exit code of their own."""
+    """Entry point: errors raised on purpose are one message, the last on stderr, and an exit code of their own."""
     set_defaults()
-    warnings = logging.StreamHandler()
-    warnings.setLevel(logging.WARNING)
-    warnings.addFilter(lambda record: not record.name.startswith("prefect"))  # what it logs is in its UI
-    warnings.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(warnings)
+    _show_warnings()
     try:
-        app()
-    except (VibeThinkerError, KeyboardInterrupt) as error:
-        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(exit_code(error))
+        code = app(prog_name="vibethinker", standalone_mode=False)
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "vibethinker"
+        _end("UsageError", f"{error.format_message()}\nSee `{command} --help`.", getattr(error, "exit_code", FAILED))
+    except VibeThinkerError as error:
+        hint = HINTS.get(type(error), "")
+        command = _command(*sys.argv[1:]) if hint else ""
+        _end(type(error).__name__, f"{error}{hint}", exit_code(error), command)
     except Exception as error:
         if (said := exhausted(error)) is None:
             raise
-        print(f"\n{said}", file=sys.stderr)
-        sys.exit(FAILED)
+        _end("Error", said, FAILED)
+    if code == INTERRUPTED:
+        _end("Interrupted", "the same command continues with what is done", INTERRUPTED)
+    sys.exit(code)
+
+
+def _end(name: str, text: str, code: int, command: str = "") -> NoReturn:
+    show_error(name, text, command)
+    sys.exit(code)
+
+
+def _show_warnings() -> None:
+    """Warnings are lines on stderr; where bars are drawn, rich puts them above."""
+
+    class Stderr(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            print(self.format(record), file=sys.stderr)  # as it is now: a StreamHandler would keep the one at its start
+
+    handler = Stderr(logging.WARNING)
+    handler.addFilter(lambda record: not record.name.startswith("prefect"))  # what it logs is in its UI
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Defaults of Prefect and MLflow that must be set before either is imported. What the user has set stays."""
+"""Defaults of Prefect, MLflow and tqdm that must be set before any is imported. What the user has set stays."""
 
 import os
 
@@ -15,6 +15,7 @@ DEFAULTS = {
     "PREFECT_CLIENT_MAX_RETRIES": "8",  # with back-off: more than eight minutes of a server that is away
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the mirror retries by itself
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "TQDM_DISABLE": "1",  # bars of libraries would fill the stages' logs
 }
 
 

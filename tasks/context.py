@@ -1,6 +1,6 @@
 """What the tasks of one run share: its record, ledger, mirrors, and the wish to stop. Tasks find it by the run's id."""
 
-import os
+import logging
 import signal
 import threading
 import time
@@ -13,6 +13,7 @@ from types import FrameType
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
+from prefect.settings import get_current_settings
 from rich.markup import escape
 
 from tasks.artifacts import link, prefect_outbox
@@ -21,6 +22,7 @@ from tasks.ending import end_killed as end_killed_flow
 from vibethinker.budget.ledger import Ledger
 from vibethinker.config.profile import Profile
 from vibethinker.errors import BudgetExceeded, Preempted
+from vibethinker.reports.words import money
 from vibethinker.runs.manifest import now
 from vibethinker.runs.record import NodeState, RunStatus, RunStore, end_killed
 from vibethinker.stages.preflight import preflight, refuse
@@ -28,7 +30,7 @@ from vibethinker.stages.recipe import Node, fingerprints, recipe
 from vibethinker.stages.runnable import runnable
 from vibethinker.tracking.mlflow_tracker import MlflowMirror
 from vibethinker.tracking.outbox import Outbox
-from vibethinker.tracking.servers import mlflow_place
+from vibethinker.tracking.servers import mlflow_place, silence
 
 PARENT = "run"
 """The mirror's key of the parent run."""
@@ -79,15 +81,13 @@ def opened_run(profile: Profile, workspace: Path, at_end: Callable[[RunContext],
     _open[run.run] = run
     status: RunStatus = "failed"
     try:
-        with _signals(run), run.display:
+        with _signals(run), _warnings(run.display.log), run.display:
             _begin(run, left_out)
             yield run
         status = "completed"
-    except BudgetExceeded:
-        status = "out_of_budget"
-        raise
-    except (Preempted, KeyboardInterrupt):
-        status = "preempted"
+    except BaseException as error:
+        status = _status(error)
+        run.display.log(f"{status}: {type(error).__name__}: {error}")  # the terminal gets it at the very end
         raise
     finally:
         run.store.update(status=status, finished=now())
@@ -98,7 +98,27 @@ def opened_run(profile: Profile, workspace: Path, at_end: Callable[[RunContext],
             run.mirror.end_run(PARENT, status == "completed")
             run.mirror.close()
             run.outbox.close()
+            _say_if_prefect_is_away(run)
             del _open[run.run]
+
+
+def _say_if_prefect_is_away(run: RunContext) -> None:
+    """Prefect's client goes on trying to send the flow run's end after our last line."""
+    if said := silence(f"{get_current_settings().api.url}/health"):
+        run.display.say(
+            f"Prefect has a server {escape(said)}. Its client tries to send the end of the flow run for some minutes more; "
+            "Ctrl-C ends that, the run's own record is complete"
+        )
+
+
+def _status(error: BaseException) -> RunStatus:
+    match error:
+        case BudgetExceeded():
+            return "out_of_budget"
+        case Preempted() | KeyboardInterrupt():
+            return "preempted"
+        case _:
+            return "failed"
 
 
 def _opened(profile: Profile, workspace: Path) -> RunContext:
@@ -136,10 +156,12 @@ def _begin(run: RunContext, left_out: str) -> None:
     run.ledger.reconcile()
     place = mlflow_place(run.workspace)[0]
     run.display.say(
-        f"[bold]{profile.name}[/]: {len(run.nodes)} stages in {run.workspace}\n"
-        f"  Prefect {os.environ.get('PREFECT_API_URL', '')}\n"
-        f"  MLflow  {place}\n"
-        f"  budget  ${run.ledger.spent(account=profile.name):.4f} of ${profile.budget.limit:,.2f} spent\n"
+        f"[bold]{run.run}[/]: {len(run.nodes)} stages\n"
+        f"  Prefect {escape(str(get_current_settings().api.url))}\n"
+        f"  MLflow  {escape(place)}\n"
+        f"  budget  {money(run.ledger.spent(account=profile.name))} of {money(profile.budget.limit)} spent\n"
+        f"  log     {escape(str(run.store.folder / 'log.txt'))}\n",
+        whole=True,
     )
     for killed in end_killed(run.workspace):
         run.display.say(f"{killed.run} was killed; its sealed stages are reused, and the others continue")
@@ -156,18 +178,36 @@ def _mlflow_is_open(run: RunContext, run_id: str) -> None:
 
 
 def _log(path: Path) -> Callable[[str], None]:
-    """Writes lines to a file, with the time, and to Prefect."""
+    """Writes lines to a file, with the time in UTC, and to Prefect."""
     logger = get_run_logger()
 
     def write(text: str) -> None:
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-        lines = [line for line in text.splitlines() if line.strip()]
+        stamp = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
+        lines = [line.rstrip() for line in text.splitlines() if line.strip()]
         with path.open("a", encoding="utf-8") as file:
             file.writelines(f"{stamp} {line}\n" for line in lines)
         for line in lines:
             logger.info("%s", line)
 
     return write
+
+
+@contextmanager
+def _warnings(write: Callable[[str], None]) -> Iterator[None]:
+    """What libraries and this one warn of goes to the run's log too; Prefect's own lines are in Prefect."""
+
+    class Log(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            write(self.format(record))
+
+    handler = Log(logging.WARNING)
+    handler.addFilter(lambda record: not record.name.startswith("prefect"))
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 @contextmanager

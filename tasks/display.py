@@ -9,12 +9,13 @@ from typing import Any, Self
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
-LINE_EVERY = 15.0
-"""Seconds between lines of one stage where there is no terminal."""
-SHOWN = {"reward": "reward {:.3f}", "w_mean": "w {:.2f}", "loss": "loss {:.3f}"}
-"""Metrics shown beside a bar; loss where there is no reward."""
+LINE_EVERY = (15.0, 300.0)
+"""Seconds between lines of one stage where there is no terminal: at first, and at most, for stages of hours."""
+SHOWN = {"reward": "reward {:.3f}", "loss": "loss {:.3f}"}
+"""The metric shown beside a bar; loss where there is no reward. More would not fit into 80 columns."""
 
 
 class Display:
@@ -23,6 +24,7 @@ class Display:
     def __init__(self, also: Callable[[str], None], console: Console | None = None) -> None:
         """also: gets every line without its marks, e.g. for a log."""
         self.console = console or Console()
+        self._bars_are_drawn = self.console.is_interactive and self.console.file.isatty()
         self._also = also
         self._progress = Progress(
             SpinnerColumn(),
@@ -35,30 +37,37 @@ class Display:
             transient=True,
         )
         self._bars: dict[str, TaskID] = {}
-        self._lines: dict[str, float] = {}
+        self._started: dict[str, float] = {}
+        self._due: dict[str, float] = {}
         self._figures: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
+        if self._bars_are_drawn:
             self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._bars_are_drawn:
+            self._progress.stop()
 
-    def say(self, text: str) -> None:
-        """A line above the bars; `[bold]` and the like are marks."""
-        self._progress.console.print(text, highlight=False)
-        self._also(Text.from_markup(text).plain)
+    def say(self, text: str, whole: bool = False) -> None:
+        """A line above the bars; `[bold]` and the like are marks. whole: not wrapped, since it ends in a path."""
+        self.console.print(text.rstrip(" "), highlight=False, soft_wrap=whole or not self.console.is_terminal)
+        self.log(Text.from_markup(text).plain)
+
+    def log(self, text: str) -> None:
+        """A line for the log alone."""
+        self._also(text)
 
     def start(self, node: str) -> None:
         """A stage started."""
         with self._lock:
             self._bars[node] = self._progress.add_task(f"{node:<27}", total=None, figures="")
-            self._lines[node] = time.monotonic()
+            self._started[node] = time.monotonic()
+            self._due[node] = self._started[node] + LINE_EVERY[0]
 
     def events(self, node: str, events: Sequence[Mapping[str, Any]]) -> None:
         """New events of a stage."""
@@ -67,7 +76,7 @@ class Display:
                 self.say(f"  [dim]{node}: {escape(event['text'])}[/]")
             elif event["kind"] == "metrics":
                 shown = [text.format(event["values"][name]) for name, text in SHOWN.items() if name in event["values"]]
-                self._figures[node] = " ".join(shown[:2]) or self._figures.get(node, "")
+                self._figures[node] = "".join(shown[:1]) or self._figures.get(node, "")
             elif event["kind"] == "progress":
                 self._advance(node, event["label"], event["done"], event["total"])
 
@@ -76,15 +85,30 @@ class Display:
         with self._lock:
             if node in self._bars:
                 self._progress.remove_task(self._bars.pop(node))
-        self.say(f"{node:<28}{text}")
+        line = f"{node:<28}{text}".rstrip()
+        if not self.console.is_terminal:
+            self.say(line)
+            return
+        row = Table.grid()  # a text that is too long goes on below itself
+        row.add_column(width=28)
+        row.add_column()
+        row.add_row(node, text.rstrip())
+        self.console.print(row)
+        self.log(Text.from_markup(line).plain)
 
     def _advance(self, node: str, label: str, done: int, total: int) -> None:
         figures = self._figures.get(node, "") if label == node else label
         with self._lock:
             if node in self._bars:
                 self._progress.update(self._bars[node], completed=done, total=total, figures=figures)
-            due = not self.console.is_terminal and time.monotonic() - self._lines.get(node, 0) > LINE_EVERY
-            if due:
-                self._lines[node] = time.monotonic()
-        if due:
-            self.say(f"  {node}: {done}/{total} {figures}")
+            line = not self._bars_are_drawn and time.monotonic() >= self._due.get(node, 0)
+            if line:
+                self._due[node] = _next_line(self._started.get(node, 0), time.monotonic())
+        if line:
+            self.say(escape(f"  {node}: {done}/{total} {figures}"))
+
+
+def _next_line(started: float, now: float) -> float:
+    """When a stage's next line is due: the longer it has worked, the rarer they are. All in seconds of one clock."""
+    first, most = LINE_EVERY
+    return now + min(max(first, (now - started) / 20), most)

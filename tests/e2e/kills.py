@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,14 @@ def left(workspace: Path) -> list[psutil.Process]:
     return found
 
 
-def pick(workspace: Path, process: subprocess.Popen[str], victim: str, node: str) -> int | None:
-    """Process id of the victim, while there is one."""
+def pick(workspace: Path, process: subprocess.Popen[str], victim: str) -> int | None:
+    """Process id of the victim, while there is one: of any stage that runs now."""
     if victim == "flow":
         return process.pid
     for candidate in left(workspace):
         with suppress(psutil.Error):
             words = " ".join(candidate.cmdline())
-            of_node = f"/stages/{node}-" in candidate.environ().get("VIBETHINKER_FOLDER", "")
-            if of_node and ("supervisor.py" in words) == (victim == "supervisor") and "vibethinker.stages" in words:
+            if "vibethinker.stages" in words and ("supervisor.py" in words) == (victim == "supervisor"):
                 return candidate.pid
     return None
 
@@ -95,6 +95,14 @@ def assert_nothing_left(workspace: Path) -> None:
     assert not strays, [(p.pid, p.cmdline()) for p in strays if p.is_running()]
 
 
+def finish(workspace: Path, environment: dict[str, str]) -> None:
+    """The same command to its end."""
+    process = start(workspace, environment)
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output[-3000:]
+    assert_nothing_left(workspace)
+
+
 def digests(workspace: Path) -> dict[str, str]:
     """Node -> digest of its sealed output, with every file there as recorded."""
     found = {}
@@ -111,19 +119,32 @@ def weights(workspace: Path) -> str:
     return Manifest.read(folder).files["model/model.safetensors"].sha256
 
 
-def attack(workspace: Path, environment: dict[str, str], rng: random.Random, nodes: set[str], victim: str) -> str:
-    """One run that is attacked while one of the nodes works; what happened, in a line. '' if the run was complete."""
+@dataclass(frozen=True)
+class Attack:
+    """One run that was attacked."""
+
+    victim: str
+    node: str
+    """Node that ran first among those it was attacked at; '' if the run ended before any did."""
+    delay: float
+    """Seconds after that node had started."""
+    killed: bool
+    """Whether there was something to kill."""
+    code: int
+    """How the run ended."""
+
+
+def attack(workspace: Path, environment: dict[str, str], rng: random.Random, nodes: set[str], victim: str) -> Attack:
+    """Starts the run, and kills one of its processes a while after one of the nodes has started."""
     process = start(workspace, environment)
-    node = wait_for(workspace, process, nodes)
-    delay = rng.uniform(0, 6)
-    if node:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(delay)
-    done = kill(pick(workspace, process, victim, node)) if process.poll() is None else False
+    node, delay = wait_for(workspace, process, nodes), rng.uniform(0, 6)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(delay)
+    killed = process.poll() is None and kill(pick(workspace, process, victim))
     output, _ = process.communicate(timeout=600)
     assert_nothing_left(workspace)
-    if done and victim == "flow":
+    if killed and victim == "flow":
         assert process.returncode == -signal.SIGKILL
     elif process.returncode:
-        assert done and process.returncode == 1, output[-3000:]
-    return f"{victim} {delay:.1f} s into {node or 'nothing'}: exit {process.returncode}" if node else ""
+        assert killed and process.returncode == 1, output[-3000:]
+    return Attack(victim, node, delay, killed, process.returncode)

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.e2e.kills import (
     assert_nothing_left,
     attack,
     digests,
+    finish,
     record,
     start,
     wait_for,
@@ -23,21 +25,6 @@ from vibethinker.budget.ledger import Ledger
 from vibethinker.runs.exit_codes import PREEMPTED
 
 ROUNDS = int(os.environ.get("VIBETHINKER_KILLS", "50"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(vibethinker: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace whose run nobody disturbed."""
-    workspace = tmp_path_factory.mktemp("undisturbed")
-    finish(workspace, vibethinker.environment)
-    return workspace
-
-
-def finish(workspace: Path, environment: dict[str, str]) -> None:
-    process = start(workspace, environment)
-    output, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, output[-3000:]
-    assert_nothing_left(workspace)
 
 
 def assert_same_end(workspace: Path, undisturbed: Path) -> None:
@@ -55,9 +42,7 @@ def test_kills_of_flow_supervisor_and_trainer(undisturbed: Path, vibethinker: An
         ({"gate-mgpo-mixed"}, "supervisor"),
     ]
     for nodes, victim in attacks:
-        assert attack(tmp_path, vibethinker.environment, rng, nodes, victim)
-    statuses = {r["status"] for r in [record(tmp_path)]}
-    assert statuses <= {"failed", "completed"}
+        assert attack(tmp_path, vibethinker.environment, rng, nodes, victim).killed
     finish(tmp_path, vibethinker.environment)
     assert_same_end(tmp_path, undisturbed)
 
@@ -85,19 +70,17 @@ def test_many_random_kills(undisturbed: Path, vibethinker: Any, tmp_path: Path) 
     """Any process, any stage, any moment. The seed is printed; VIBETHINKER_KILLS changes how many."""
     seed = int(time.time())
     print(f"seed {seed}")
-    rng, done, workspace = random.Random(seed), 0, tmp_path / "0"
-    workspace.mkdir()
+    rng, done = random.Random(seed), 0
+    workspace = Path(tempfile.mkdtemp(dir=tmp_path))
     while done < ROUNDS:
         # where it is killed: one of the next few stages to run
         pending = {n for n, s in record(workspace)["nodes"].items() if s["status"] not in ("sealed", "reused")}
         nodes = set(rng.sample(sorted(pending), min(3, len(pending)))) or {"ingest", "base", "expert-code"}
-        happened = attack(workspace, vibethinker.environment, rng, nodes, rng.choice(VICTIMS))
-        if happened:
-            done += 1
-            print(f"{done}: {happened}", flush=True)
-        else:
+        attacked = attack(workspace, vibethinker.environment, rng, nodes, rng.choice(VICTIMS))
+        done += attacked.killed
+        print(f"{done}: {attacked}", flush=True)
+        if attacked.code == 0:
             assert_same_end(workspace, undisturbed)
-            workspace = tmp_path / str(done)
-            workspace.mkdir()
+            workspace = Path(tempfile.mkdtemp(dir=tmp_path))
     finish(workspace, vibethinker.environment)
     assert_same_end(workspace, undisturbed)

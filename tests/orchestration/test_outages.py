@@ -45,6 +45,24 @@ def test_both_servers_away_for_a_minute(vibethinker: Any, tmp_path: Path) -> Non
         assert_prefect_has_it_all(f"{prefect.address}/api", len(run.nodes))
 
 
+@pytest.mark.slow
+def test_prefect_gone_for_good(vibethinker: Any, tmp_path: Path) -> None:
+    home, workspace = tmp_path / "servers", tmp_path / "workspace"
+    home.mkdir()
+    prefect = prefect_server(home)
+    with started(prefect):
+        few = {"PREFECT_CLIENT_MAX_RETRIES": "2", "PREFECT_API_URL": f"{prefect.address}/api"}
+        process = start(workspace, {**vibethinker.environment, **few})
+        assert wait_for(workspace, process, {"expert-code"})
+        prefect.kill()
+        output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output[-4000:]
+    (run,) = list_runs(workspace)
+    assert run.status == "completed" and {s.status for s in run.nodes.values()} == {"sealed"}
+    assert "Ctrl-C ends that" in output and "Prefect did not take the end of the run" in output
+    assert "Traceback" not in output
+
+
 def assert_mlflow_has_it_all(uri: str, workspace: Path, run: str) -> None:
     record, client = RunStore(workspace, run).read(), MlflowClient(uri)
     parent = client.get_run(str(record.mlflow_run))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,8 @@ def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(
-            f"profile {name!r}{asker} can't be read from {path}: {error}; correct the file or its path, or name one of "
-            f"{', '.join(profile_names())}"
+            f"profile {name!r}{asker} can't be read{'' if str(path) == name else f' from {path}'}: {_what(error)}; "
+            f"correct the file or its path, or name one of {', '.join(profile_names())}"
         ) from error
     if not isinstance(values, dict):
         raise ConfigError(
@@ -92,8 +93,23 @@ def _path(name: str, asker: str) -> Path:
     if name not in profile_names():
         raise ConfigError(
             f"no profile named {name!r}{asker.rstrip(',')}; there are {', '.join(profile_names())}, or give a .yaml file"
+            f"{_nearest(name)}"
         )
     return Path(str(resources.files("vibethinker.config") / "profiles" / f"{name}.yaml"))
+
+
+def _nearest(name: str) -> str:
+    """The name that may have been meant."""
+    file = f"{name}.yaml"
+    meant = [file] if Path(file).is_file() else get_close_matches(name.lower(), profile_names(), n=1)
+    return f"; did you mean {meant[0]}?" if meant else ""
+
+
+def _what(error: Exception) -> str:
+    """An error of the file system or of YAML in one line."""
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}{getattr(error, 'problem', None) or getattr(error, 'strerror', None) or error}"
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +133,7 @@ def _override(values: dict[str, Any], override: str) -> None:
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"--set {override!r}: the value is not YAML: {error}; quote it") from error
+        raise ConfigError(f"--set {override!r}: the value is not YAML: {_what(error)}; quote it") from error
     *parents, last = key.split(".")
     place: Any = values
     for part in parents:

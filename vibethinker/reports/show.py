@@ -1,6 +1,7 @@
 """A run's report, again."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -15,16 +16,21 @@ from vibethinker.runs.record import list_runs
 
 def show_report(workspace: Path, run: str, json: bool) -> None:
     """Tables in the terminal and the HTML page, or JSON. Raises DataError for a run that is not there."""
-    found = [r.run for r in list_runs(workspace)]
+    found = {r.run: r for r in list_runs(workspace)}
     if not found:
         raise DataError(f"no run in {workspace}; start one with `vibethinker run tiny`, or give --workspace")
     if run == "latest":
-        run = found[0]
+        run = next(iter(found))
     if run not in found:
-        raise DataError(f"no run {run!r} in {workspace}; there are {', '.join(found[:5])}")
+        raise DataError(
+            f"no run {run!r} in {workspace}; the newest are {', '.join(list(found)[:5])}; `vibethinker runs` lists all"
+        )
     folder = workspace / "runs" / run
     data = collect(folder, workspace.resolve())
+    if found[run].was_killed():
+        data = replace(data, run=replace(data.run, status="killed"))
     if json:
         sys.stdout.write(orjson.dumps(data.to_json(), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
-    render(data, Console(), [str(write_report(data, folder))])
+    log = [str(path) for path in [folder / "log.txt"] if path.exists()]
+    render(data, Console(), [str(write_report(data, folder)), *log])

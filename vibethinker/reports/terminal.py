@@ -18,45 +18,60 @@ COLOURS = {"shown": "green", "not shown": "yellow", "opposite shown": "red", "no
     "passed": "green",
     "failed": "red",
 }
-STATUS = {"sealed": "green", "reused": "cyan", "running": "yellow", "failed": "red", "pending": "dim"}
+STOPPED = ("preempted", "out_of_budget")
+"""Runs whose stages did nothing wrong."""
+LEGEND = "Percent right. ±: half of the 95% interval; + or -: all of it is above or below. all: mean over the domains."
+STATUS = {
+    "sealed": "green",
+    "reused": "cyan",
+    "running": "yellow",
+    "failed": "red",
+    "stopped": "yellow",
+    "pending": "dim",
+}
 
 
 def render(data: ReportData, console: Console, files: Sequence[str] = ()) -> None:
-    """Prints head, scores, hypotheses, cost and where the files are. files: paths of the written report."""
-    for part in _parts(data, files):
+    """Prints head, scores, hypotheses, cost and where the files are. files: paths of the written report.
+
+    A run that did not end well gets a short one: its error comes after it, and is to be seen with it.
+    """
+    for part in _parts(data):
         console.print(part)
+    for path in files:
+        console.print(Text(path), soft_wrap=True)  # never broken, so that it can be copied
 
 
-def _parts(data: ReportData, files: Sequence[str]) -> Iterator[RenderableType]:
+def _parts(data: ReportData) -> Iterator[RenderableType]:
     run = data.run
     yield Text.assemble(
         "\n",
         (f"{run.id}", "bold"),
-        f"  profile {run.profile}, ",
-        (run.status, "bold"),
-        f", started {when(run.started)}",
+        "  ",
+        (run.status.replace("_", " "), "bold"),
+        f"\nprofile {run.profile}, started {when(run.started)}",
     )
     if data.models:
         yield _scores("Pass@1", data, lambda s: s.pass_at_1)
         yield _scores(f"Pass@{data.models[0].k}", data, lambda s: s.pass_at_k)
-        yield Text(
-            "Percent, ± half of the 95% interval (+ or - where one-sided); `all`: mean over domains\n",
-            style="dim",
-        )
-    for hypothesis in data.hypotheses:
+        yield Text(LEGEND, style="dim")
+    hypotheses = [h for h in data.hypotheses if run.status == "completed" or h.measures]
+    if hypotheses:
+        yield Text("")
+    for hypothesis in hypotheses:
         yield _hypothesis(hypothesis)
     yield _cost(data)
     yield _totals(data)
     if data.promotion:
-        yield Text.assemble(("\nPromotion  ", "bold"), headline(data.promotion))
+        yield Text("\nPromotion", style="bold")
+        yield Padding(Text(headline(data.promotion)), (0, 0, 0, 2), expand=False)
         if data.promotion.get("checks"):
             yield _checks(data.promotion)
     for note in data.notes:
         yield Text(f"note: {note}", style="yellow")
-    if files:
-        yield Text("")
-    for path in files:
-        yield Text(path, overflow="fold", no_wrap=False)
+    if waiting := _not_run(data):
+        yield Text(f"Stages that did not run: {', '.join(waiting)}")
+    yield Text("")
 
 
 def _scores(title: str, data: ReportData, pick: Callable[[Score], Interval]) -> Table:
@@ -85,8 +100,11 @@ def _hypothesis(hypothesis: Hypothesis) -> RenderableType:
     grid.add_column(no_wrap=True)
     grid.add_column()
     verdict = Text(hypothesis.verdict, style=COLOURS[hypothesis.verdict])
-    grid.add_row(Text(hypothesis.name, style="bold"), Text.assemble(verdict, f"  {hypothesis.sentence}"))
-    return Padding(grid, (0, 0, 0, 0))
+    sentence = hypothesis.sentence.removeprefix("Not measured: ")  # the verdict says it
+    if not hypothesis.measures:
+        sentence += f" The claim: {hypothesis.claim}"
+    grid.add_row(Text(hypothesis.name, style="bold"), Text.assemble(verdict, f": {sentence}"))
+    return grid
 
 
 def _checks(promotion: Mapping[str, Any]) -> RenderableType:
@@ -106,13 +124,24 @@ def _cost(data: ReportData) -> Table:
     for name in ("device time", "cost", "of limit"):
         table.add_column(name, justify="right")
     for node in data.nodes:
+        if _ended_early(data) and node.status in ("reused", "pending"):
+            continue  # counted and named below
+        status = "stopped" if node.status == "failed" and data.run.status in STOPPED else node.status
         table.add_row(
             node.name,
-            Text(node.status, style=STATUS.get(node.status, "")),
+            Text(status, style=STATUS.get(status, "")),
             *(_spent(node, data.limit) if node.seconds else "---"),
             style="dim" if node.reused else "",
         )
     return table
+
+
+def _ended_early(data: ReportData) -> bool:
+    return data.run.status not in ("running", "completed")
+
+
+def _not_run(data: ReportData) -> list[str]:
+    return [n.name for n in data.nodes if n.status == "pending" and _ended_early(data)]
 
 
 def _spent(node: Node, limit: float | None) -> tuple[str, str, str]:
@@ -120,7 +149,7 @@ def _spent(node: Node, limit: float | None) -> tuple[str, str, str]:
 
 
 def _totals(data: ReportData) -> Text:
-    made = [n for n in data.nodes if not n.reused and n.status != "pending"]
+    made = [n for n in data.nodes if not n.reused and n.seconds]
     reused = [n for n in data.nodes if n.reused]
     limit = f" of the limit {money(data.limit)} ({share(data.spent, data.limit)})" if data.limit else ""
     time = duration(sum(n.seconds for n in made))

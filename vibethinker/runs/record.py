@@ -128,6 +128,11 @@ class RunStore:
         write_atomic(self._path, orjson.dumps(record.model_dump(), option=orjson.OPT_INDENT_2))
 
 
+def completed_here(workspace: Path) -> bool:
+    """Whether this process has completed a run."""
+    return any(r.holder == Holder.me() and r.status == "completed" for r in list_runs(workspace))
+
+
 def end_killed(workspace: Path) -> list[RunRecord]:
     """Records the end of runs whose process was killed, and gives what they were."""
     ended = [record for record in list_runs(workspace) if record.was_killed()]

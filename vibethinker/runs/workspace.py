@@ -3,6 +3,7 @@
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from vibethinker.runs.finding import Finding
@@ -46,7 +47,7 @@ def _try_to_write(workspace: Path) -> None:
         if made.exists():
             made.unlink()
         for place in missing:
-            if place.is_dir():
+            with suppress(OSError):  # another run has begun to use it
                 place.rmdir()
 
 

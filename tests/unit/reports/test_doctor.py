@@ -17,7 +17,7 @@ FINDINGS = [
 
 def shown(findings: list[Finding], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("COLUMNS", "80")
-    show_doctor(findings, json=False)
+    show_doctor(findings, json=False, start="vibethinker run tiny")
     return capsys.readouterr().out
 
 
@@ -27,9 +27,10 @@ def test_at_80_columns_it_wraps_and_cuts_nothing(
     out = shown(FINDINGS, capsys, monkeypatch)
     assert max(map(len, out.splitlines())) <= 80
     assert "…" not in out and "..." not in out
-    cells = "".join(line.split("│")[-1].strip() for line in out.splitlines())
-    assert LONG in cells
-    names = "".join(line.split("│")[0].strip() for line in out.splitlines() if "│" in line)
+    head, *rows = out.split("\n\n")[0].splitlines()
+    status, found = head.index("status"), head.index("found")
+    assert LONG in "".join(row[found:].strip() for row in rows)
+    names = "".join(row[:status].strip() for row in rows)
     assert "sourcea-source-with-a-rather-long-name" in names.replace(" ", "")
 
 
@@ -42,19 +43,19 @@ def test_colours_carry_no_meaning(capsys: pytest.CaptureFixture[str], monkeypatc
 @pytest.mark.parametrize(
     "findings, last",
     [
-        (FINDINGS[:1], "All is well: a run can start."),
-        (FINDINGS[:2], "A run can start; 1 to look at."),
-        (FINDINGS, "1 to mend before a run can start."),
+        (FINDINGS[:1], "All is well: a run can start. Next:"),
+        (FINDINGS[:2], "A run can start; 1 warning to look at. Next:"),
+        (FINDINGS, "A run can't start yet: mend 1 problem, then:"),
     ],
 )
-def test_the_last_line_is_the_answer(
+def test_the_last_lines_are_the_answer_and_the_next_command(
     findings: list[Finding], last: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert shown(findings, capsys, monkeypatch).splitlines()[-1] == last
+    assert shown(findings, capsys, monkeypatch).splitlines()[-2:] == [last, "  vibethinker run tiny"]
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
-    show_doctor(FINDINGS, json=True)
+    show_doctor(FINDINGS, json=True, start="vibethinker run tiny")
     rows = json.loads(capsys.readouterr().out)
     assert rows[1] == {"name": "MLflow", "status": "warning", "text": "does not answer", "mend": "start it"}
     assert [row["status"] for row in rows] == ["ok", "warning", "problem"]
