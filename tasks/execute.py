@@ -97,8 +97,7 @@ def _launch(run: RunContext, node: Node, spec: StageSpec) -> Manifest:
         seconds, dollars = sum(row["seconds"] for row in paid), sum(row["dollars"] for row in paid)
         run.store.update_node(node.name, status="sealed" if manifest else "failed", seconds=seconds, dollars=dollars)
         _mirror_end(run, node.name, spec.folder, manifest, seconds, dollars)
-        mark = "[green]sealed[/]" if manifest else "[red]not sealed[/]"
-        run.display.finish(node.name, f"{mark} {seconds:6.1f} s  {_headline(manifest)}")
+        run.display.finish(node.name, _ending(manifest, seconds) if paid or manifest else "[red]not started[/]")
 
 
 def _mirror_end(
@@ -117,12 +116,13 @@ def _mirror_end(
     run.mirror.end_run(node, manifest is not None)
 
 
-def _headline(manifest: Manifest | None) -> str:
-    """The few figures worth a line."""
+def _ending(manifest: Manifest | None, seconds: float) -> str:
+    """How long it took, and the few figures worth a line."""
     if manifest is None:
-        return ""
+        return f"[red]not sealed[/] {seconds:6.1f} s"
     wanted = ("train", "dropped", "quarantined", "loss", "reward", "pass_at_1", "pass_at_k")
-    return "  ".join(f"{k} {_short(manifest.metrics[k])}" for k in wanted if k in manifest.metrics)
+    figures = "  ".join(f"{k} {_short(manifest.metrics[k])}" for k in wanted if k in manifest.metrics)
+    return f"[green]sealed[/] {seconds:6.1f} s  {figures}"
 
 
 def _short(value: float) -> str:

@@ -20,6 +20,7 @@ def report(run: RunContext) -> Path:
     run.mirror.artifact(PARENT, run.store.folder / "plots", "report/plots")
     paper = Console(record=True, width=100, file=StringIO())
     render(data, paper)
-    markdown(run.outbox, f"report-{run.run}", f"```text\n{paper.export_text()}\n```", "what the run shows")
+    text = paper.export_text().replace("─", "-")  # the page's font has no such line of the letters' width
+    markdown(run.outbox, f"report-{run.profile.name}", f"```text\n{text}\n```", f"{run.run}: what the run shows")
     render(data, run.display.console, [str(page)])
     return page

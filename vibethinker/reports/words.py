@@ -1,6 +1,11 @@
 """How figures are written for people, the same in the terminal, the page and the plots."""
 
-from vibethinker.algorithms.statistics import Interval
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # words are said before numpy is needed
+    from vibethinker.algorithms.statistics import Interval
 
 
 def percent(value: float) -> str:

@@ -44,7 +44,7 @@ def check_threads(compute: ComputeSettings) -> Finding:
     """Cores against the threads asked for."""
     cores = os.cpu_count() or 1
     alone, shared = stage_threads(compute, 1), stage_threads(compute, compute.parallel)
-    text = f"{cores} cores; a stage that runs alone has {alone} threads, {compute.parallel} at once have {shared} each"
+    text = f"{cores}; threads of a stage that runs alone: {alone}, of {compute.parallel} at once: {shared} each"
     if max(alone, shared * compute.parallel) > cores:
         mend = "lower compute.threads or compute.parallel: threads without a core make a stage slower"
         return Finding("cores", "warning", text, mend)

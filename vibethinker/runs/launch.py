@@ -165,7 +165,8 @@ def _unsealed(spec: StageSpec, ending: _Ending, seconds: float, terms: LeaseTerm
 def _failure(spec: StageSpec, code: int) -> str:
     path = spec.attempt_folder / "log.txt"
     lines = path.read_text(errors="replace").splitlines()[-LOG_LINES:] if path.exists() else []
-    return "\n".join([f"{spec.node} {_meaning(code)}; log {path} ends with:", *lines])
+    head = f"{spec.node} {_meaning(code)}; "
+    return "\n".join([f"{head}log {path} ends with:", *lines]) if lines else f"{head}its log {path} is empty"
 
 
 def _meaning(code: int) -> str:
@@ -173,6 +174,8 @@ def _meaning(code: int) -> str:
         return f"lost its supervisor to {signal.Signals(-code).name}"
     if code == 0:
         return "ended without a seal"
+    if code == KILLED:
+        return "was killed by SIGKILL, by someone or by the kernel for want of memory"
     if code - 128 in set(signal.Signals):
         return f"was killed by {signal.Signals(code - 128).name}"
     return f"ended with exit code {code}"

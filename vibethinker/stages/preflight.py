@@ -23,6 +23,7 @@ from vibethinker.errors import BudgetExceeded, ConfigError, DataError, SandboxUn
 from vibethinker.models.folder import model_positions
 from vibethinker.models.identity import PACKAGE, model_folder
 from vibethinker.records import VerifierName
+from vibethinker.reports.words import money
 from vibethinker.runs.device import billed_devices, check_device, check_threads
 from vibethinker.runs.finding import Finding, Status, wrong
 from vibethinker.runs.lease import MARGIN, LeaseTerms
@@ -228,11 +229,11 @@ def _check_budget(profile: Profile, workspace: Path, to_run: list[Node]) -> Find
         booked = ledger.booked(profile.name) if ledger else 0.0
     except LedgerAway as error:
         return wrong("ledger", error)
-    text = f"{profile.name}: limit ${budget.limit:,.2f}, spent ${spent:,.4f}, booked ${booked:,.4f}"
+    text = f"{profile.name}: limit {money(budget.limit)}, spent {money(spent)}, booked {money(booked)}"
     devices = billed_devices(profile.compute, to_run[0].together) if to_run else 0
     terms = LeaseTerms(account=profile.name, run="", limit=budget.limit)
     first = micro_dollars(terms.seconds + terms.grace + MARGIN, devices, budget.rate) / MICRO
     if to_run and spent + booked + first > budget.limit:
-        text = f"{text}; the first stage needs a lease of ${first:,.4f}"
+        text = f"{text}; the first stage needs a lease of {money(first)}"
         return Finding(BUDGET, "problem", text, "raise budget.limit and run the same command again")
     return Finding(BUDGET, "ok", f"{text}, at ${budget.rate:g} per {budget.device_type} and hour")

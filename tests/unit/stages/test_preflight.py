@@ -46,7 +46,7 @@ def test_it_says_what_would_be_used(tmp_path: Path) -> None:
     assert found["base model"] == "trained from scratch, 1000 steps"
     assert str(tmp_path / "workspace") in found["workspace"] and "can be made" in found["workspace"]
     assert "a run needs about 1 (compute.disk_gb)" in found["disk"]
-    assert "limit $1.00, spent $0.0000" in found["budget"]
+    assert "limit $1.00, spent $0.00" in found["budget"]
     assert "embedded" in found["Prefect"] and "mlflow.db" in found["MLflow"]
     assert found["stages"] == f"{len(recipe(load_profile(LAB)))}, of which 0 are sealed already"
     assert list(tmp_path.iterdir()) == []
@@ -226,7 +226,7 @@ def test_spent_and_booked_of_this_account_count(tmp_path: Path) -> None:
     book(tmp_path, "lab", 4, settled=True)
     book(tmp_path, "lab", 5, settled=False)
     found = one(profile, tmp_path, "budget")
-    assert (found.status, "spent $4.0000, booked $5.0000" in found.text) == ("ok", True)
+    assert (found.status, "spent $4.00, booked $5.00" in found.text) == ("ok", True)
     book(tmp_path, "lab", 1, settled=True)
     found = one(profile, tmp_path, "budget")
     assert (found.status, "the first stage needs a lease of $0.0026" in found.text) == ("problem", True)
@@ -242,7 +242,7 @@ def test_a_lease_of_a_dead_process_is_settled_first(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parent)], check=True)
     assert Ledger(tmp_path / "ledger.sqlite").booked("lab") == 90
     found = one(load_profile(LAB, ["budget.limit=60"]), tmp_path, "budget")
-    assert (found.status, "booked $0.0000" in found.text) == ("ok", True)
+    assert (found.status, "booked $0.00" in found.text) == ("ok", True)
 
 
 def test_a_run_that_only_reuses_needs_no_lease(tmp_path: Path) -> None:
