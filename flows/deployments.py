@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.schedules import CronSchedule
@@ -29,14 +30,21 @@ def deploy(profiles: Sequence[Profile], workspace: Path, pool: str) -> list[str]
         except ObjectNotFound:
             template = ProcessWorker.get_default_base_job_template()
             client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
-        registered = {d.name for d in client.read_deployments(limit=200)}
-    named = []
-    for deployment in [d for profile in profiles for d in _of(profile, workspace, pool)]:
-        if deployment.name in registered:
-            deployment.__pydantic_fields_set__.discard("schedules")
-        deployment.apply()
-        named.append(deployment.full_name)
-    return named
+        deployments = [d for profile in profiles for d in _of(profile, workspace, pool)]
+        for deployment in deployments:
+            if _is_registered(client, deployment.full_name):
+                deployment.schedules = None
+                deployment.__pydantic_fields_set__.discard("schedules")  # not sent: the server keeps those it has
+            deployment.apply()
+    return [deployment.full_name for deployment in deployments]
+
+
+def _is_registered(client: SyncPrefectClient, name: str) -> bool:
+    try:
+        client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return False
+    return True
 
 
 def _of(profile: Profile, workspace: Path, pool: str) -> list[RunnerDeployment]:

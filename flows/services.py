@@ -16,6 +16,10 @@ from vibethinker.tracking.servers import silence
 
 POOL = "vibethinker"
 """Work pool of the deployments."""
+FLOW = "prefect.engine"
+"""Module that a worker starts as the process of a flow run."""
+FLOW_GRACE = 60.0
+"""Seconds a flow has to write a checkpoint and leave."""
 
 
 def prefect_api(workspace: Path) -> str:
@@ -97,14 +101,14 @@ def mlflow_server(workspace: Path, port: int) -> Service:
 
 
 def worker(workspace: Path) -> Service:
-    """A worker that runs deployments one at a time. Told to stop, it gives a running flow time to checkpoint."""
+    """A worker that runs deployments one at a time. Told to stop, it kills a running flow, whose stages then checkpoint."""
     pool = ["--pool", POOL, "--type", "process", "--name", "local", "--limit", "1"]
     return Service(
         "worker",
         [sys.executable, "-m", "prefect", "worker", "start", *pool],
         {},
         workspace / "services" / "worker.log",
-        grace=60,
+        grace=FLOW_GRACE,
     )
 
 

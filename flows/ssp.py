@@ -20,7 +20,12 @@ from vibethinker.stages.recipe import benchmark_models, expert_nodes, final_mode
 
 @recipe_flow("ssp", run_name="{profile.name}")
 def ssp(profile: Profile, workspace: Path = Path("workspace")) -> str:
-    """Runs the recipe; sealed stages of earlier runs in the same workspace are reused. Returns the run's id."""
+    """Runs the recipe; sealed stages of earlier runs in the same workspace are reused. Returns the run's id.
+
+    Args:
+        profile: Settings of the run; what is wrong among them is said before anything starts.
+        workspace: Folder of sealed outputs, runs and the ledger.
+    """
     with opened_run(profile, workspace, at_end=report) as opened:
         run, profile = opened.run, opened.profile
         problems = ingest(run)

@@ -4,10 +4,11 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+import psutil
 from prefect.context import refresh_global_settings_context
 from rich.console import Console
 
@@ -36,9 +37,10 @@ def up(workspace: Path, prefect_port: int, mlflow_port: int) -> None:
         refresh_global_settings_context()
         from flows.deployments import deploy
 
-        names = deploy([load_profile(name) for name in profile_names()], workspace, services.POOL)
+        deploy([load_profile(name) for name in profile_names()], workspace, services.POOL)
         begin(services.worker(workspace))
-        _say_ready(console, prefect, mlflow, names)
+        running.callback(_stop_flows)  # first of all that is stopped
+        _say_ready(console, prefect, mlflow)
         while not stop.is_set():
             for service, process in processes:
                 check_alive(service, process)
@@ -46,14 +48,25 @@ def up(workspace: Path, prefect_port: int, mlflow_port: int) -> None:
     console.print("Stopped; nothing is left running")
 
 
-def _say_ready(console: Console, prefect: str, mlflow: str, names: list[str]) -> None:
+def _stop_flows() -> None:
+    """Tells the running flows to stop and waits for them: Prefect's worker would kill them when it leaves."""
+    flows = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if services.FLOW in process.cmdline():
+                process.terminate()
+                flows.append(process)
+    psutil.wait_procs(flows, timeout=services.FLOW_GRACE)
+
+
+def _say_ready(console: Console, prefect: str, mlflow: str) -> None:
     console.print(
         f"\n[bold]Up[/], until Ctrl-C\n"
         f"  Prefect  {prefect}/deployments\n"
         f"  MLflow   {mlflow}\n"
         f"  start a run from its form, or from another terminal:\n"
         f"    export PREFECT_API_URL={prefect}/api MLFLOW_TRACKING_URI={mlflow}\n"
-        f"    .venv/bin/prefect deployment run '{names[0]}'\n",
+        f"    .venv/bin/prefect deployment run ssp/tiny\n",
         highlight=False,
         soft_wrap=True,
     )

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 
 import httpx
@@ -11,34 +11,42 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from vibethinker.tracking.outbox import Outbox
 
 
-def prefect_outbox() -> Outbox:
-    """For the records of one run."""
-    return Outbox("Prefect", _may_pass)
+class PrefectMirror:
+    """Artifacts and states of one run on their way to Prefect. Every method returns at once."""
 
+    def __init__(self, prefix: str) -> None:
+        """prefix: of the artifacts' keys, under which Prefect keeps their history: the profile's name."""
+        self._prefix = prefix
+        self._outbox = Outbox("Prefect", _may_pass)
 
-def markdown(outbox: Outbox, key: str, text: str, description: str) -> None:
-    """A page of Markdown on the task run, or the flow run."""
-    here = copy_context()  # names the run that the artifact belongs to
-    outbox.put(lambda: here.run(create_markdown_artifact, text, key=_key(key), description=description))
+    def markdown(self, key: str, text: str, description: str) -> None:
+        """A page of Markdown on the task run, or the flow run."""
+        self._artifact(create_markdown_artifact, text, key=key, description=description)
 
+    def table(self, key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
+        """A table on the task run, or the flow run. A single row becomes a column: the page would cut a wide one."""
+        upright = rows
+        if len(rows) == 1:
+            upright = [{"figure": name, "value": value} for name, value in rows[0].items()]
+        plain = [{name: _rounded(value) for name, value in row.items()} for row in upright]
+        self._artifact(create_table_artifact, plain, key=key, description=description)
 
-def table(outbox: Outbox, key: str, rows: Sequence[Mapping[str, object]], description: str) -> None:
-    """A table on the task run, or the flow run. A single row becomes a column: the page would cut a wide one."""
-    here, upright = copy_context(), rows
-    if len(rows) == 1:
-        upright = [{"figure": name, "value": value} for name, value in rows[0].items()]
-    plain = [{name: _rounded(value) for name, value in row.items()} for row in upright]
-    outbox.put(lambda: here.run(create_table_artifact, plain, key=_key(key), description=description))
+    def link(self, key: str, address: str, text: str, description: str) -> None:
+        """A link on the task run, or the flow run."""
+        self._artifact(create_link_artifact, address, text, key=key, description=description)
 
+    def put(self, send: Callable[[], object]) -> None:
+        """Anything else, in its turn."""
+        self._outbox.put(send)
 
-def link(outbox: Outbox, key: str, address: str, text: str, description: str) -> None:
-    """A link on the task run, or the flow run."""
-    here = copy_context()
-    outbox.put(lambda: here.run(create_link_artifact, address, text, key=_key(key), description=description))
+    def close(self) -> None:
+        """Waits a while for what is still to be sent."""
+        self._outbox.close()
 
-
-def _key(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    def _artifact(self, create: Callable[..., object], *contents: object, key: str, description: str) -> None:
+        here = copy_context()  # names the run that the artifact belongs to
+        name = re.sub(r"[^a-z0-9]+", "-", f"{self._prefix}-{key}".lower()).strip("-")
+        self._outbox.put(lambda: here.run(create, *contents, key=name, description=description))
 
 
 def _rounded(value: object) -> object:
@@ -54,6 +62,5 @@ def _may_pass(error: Exception) -> bool:
     """Whether the server may take the record later."""
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code >= 500
-    return isinstance(
-        error, httpx.TransportError | OSError | RuntimeError
-    )  # Prefect raises RuntimeError at a first connection
+    # Prefect raises RuntimeError where its first connection fails
+    return isinstance(error, httpx.TransportError | OSError | RuntimeError)

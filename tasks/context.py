@@ -12,11 +12,12 @@ from pathlib import Path
 from types import FrameType
 
 from prefect import get_run_logger
+from prefect.exceptions import MissingContextError
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 from rich.markup import escape
 
-from tasks.artifacts import link, prefect_outbox
+from tasks.artifacts import PrefectMirror
 from tasks.display import Display
 from tasks.ending import end_killed as end_killed_flow
 from vibethinker.budget.ledger import Ledger
@@ -29,7 +30,6 @@ from vibethinker.stages.preflight import preflight, refuse
 from vibethinker.stages.recipe import Node, fingerprints, recipe
 from vibethinker.stages.runnable import runnable
 from vibethinker.tracking.mlflow_tracker import MlflowMirror
-from vibethinker.tracking.outbox import Outbox
 from vibethinker.tracking.servers import mlflow_place, silence
 
 PARENT = "run"
@@ -48,8 +48,7 @@ class RunContext:
     nodes: Mapping[str, Node]
     ledger: Ledger
     mirror: MlflowMirror
-    outbox: Outbox
-    """Prefect's."""
+    prefect: PrefectMirror
     display: Display
     slots: threading.BoundedSemaphore
     """As many as stages may run at once."""
@@ -97,7 +96,7 @@ def opened_run(profile: Profile, workspace: Path, at_end: Callable[[RunContext],
             run.mirror.tags(PARENT, {"vibethinker.status": status})
             run.mirror.end_run(PARENT, status == "completed")
             run.mirror.close()
-            run.outbox.close()
+            run.prefect.close()
             _say_if_prefect_is_away(run)
             del _open[run.run]
 
@@ -138,7 +137,7 @@ def _opened(profile: Profile, workspace: Path) -> RunContext:
         nodes=nodes,
         ledger=Ledger(workspace / "ledger.sqlite"),
         mirror=MlflowMirror(uri, profile.registry.experiment, artifacts),
-        outbox=prefect_outbox(),
+        prefect=PrefectMirror(profile.name),
         display=Display(_log(store.folder / "log.txt")),
         slots=threading.BoundedSemaphore(profile.compute.parallel),
     )
@@ -149,7 +148,12 @@ def _begin(run: RunContext, left_out: str) -> None:
     if left_out:
         run.display.say(escape(left_out))
     mirror, profile = run.mirror, run.profile
-    mirror.start_run(PARENT, run.run, None, {"profile": profile.name, "vibethinker.run": run.run})
+    mirror.start_run(
+        PARENT,
+        run.run,
+        None,
+        {"profile": profile.name, "vibethinker.run": run.run, "prefect.flow_run": str(flow_run.id)},
+    )
     mirror.params(PARENT, profile.model_dump(exclude={"data", "description"}))
     here = copy_context()
     mirror.on_sent(lambda ids: here.run(_mlflow_is_open, run, ids[PARENT]))
@@ -168,18 +172,24 @@ def _begin(run: RunContext, left_out: str) -> None:
         if killed.mlflow_run:
             mirror.end_killed(killed.mlflow_run)
         if killed.flow_run and killed.flow_run != flow_run.id:  # a retried flow run is this one
-            run.outbox.put(lambda dead=killed.flow_run: end_killed_flow(dead))  # type: ignore[misc]
+            run.prefect.put(lambda dead=killed.flow_run: end_killed_flow(dead))  # type: ignore[misc]
 
 
 def _mlflow_is_open(run: RunContext, run_id: str) -> None:
     run.store.update(mlflow_run=run_id)
     if page := run.mirror.page(PARENT):
-        link(run.outbox, f"mlflow-{run.run}", page, f"{run.run} in MLflow", "curves, parameters, artifacts of this run")
+        run.prefect.link("mlflow", page, f"{run.run} in MLflow", "curves, parameters, artifacts of this run")
 
 
 def _log(path: Path) -> Callable[[str], None]:
-    """Writes lines to a file, with the time in UTC, and to Prefect."""
-    logger = get_run_logger()
+    """Writes lines to a file, with the time in UTC, and to Prefect: to the task run that says them, or else to the flow run."""
+    of_flow = get_run_logger()
+
+    def logger() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
+        try:
+            return get_run_logger()
+        except MissingContextError:
+            return of_flow
 
     def write(text: str) -> None:
         stamp = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
@@ -187,7 +197,7 @@ def _log(path: Path) -> Callable[[str], None]:
         with path.open("a", encoding="utf-8") as file:
             file.writelines(f"{stamp} {line}\n" for line in lines)
         for line in lines:
-            logger.info("%s", line)
+            logger().info("%s", line)
 
     return write
 

@@ -1,6 +1,5 @@
 """Ingest, decontaminate, split."""
 
-from tasks.artifacts import table
 from tasks.context import context
 from tasks.execute import execute
 from tasks.stage_task import stage_task
@@ -11,7 +10,7 @@ from vibethinker.runs.manifest import Manifest
 def ingest(run: str) -> Manifest:
     """Rows of all sources as problems."""
     manifest = execute(opened := context(run), "ingest")
-    table(opened.outbox, "ingest", [manifest.metrics], "rows taken in by role, and rows quarantined")
+    opened.prefect.table("ingest", [manifest.metrics], "rows taken in by role, and rows quarantined")
     return manifest
 
 
@@ -19,8 +18,7 @@ def ingest(run: str) -> Manifest:
 def decontaminate(run: str, problems: Manifest) -> Manifest:
     """Training rows that overlap the benchmark go [A 3.5]."""
     manifest = execute(opened := context(run), "decontaminate")
-    table(
-        opened.outbox,
+    opened.prefect.table(
         "decontaminate",
         [manifest.metrics],
         "training rows, and those dropped for overlapping a benchmark question",
@@ -32,5 +30,5 @@ def decontaminate(run: str, problems: Manifest) -> Manifest:
 def split(run: str, problems: Manifest, clean: Manifest) -> Manifest:
     """Disjoint sets per domain."""
     manifest = execute(opened := context(run), "split")
-    table(opened.outbox, "split", [manifest.metrics], "problems in each set")
+    opened.prefect.table("split", [manifest.metrics], "problems in each set")
     return manifest

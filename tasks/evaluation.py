@@ -1,6 +1,5 @@
 """The reported suite and the promotion set."""
 
-from tasks.artifacts import table
 from tasks.context import context
 from tasks.execute import execute
 from tasks.stage_task import stage_task
@@ -11,5 +10,5 @@ from vibethinker.runs.manifest import Manifest
 def benchmark(run: str, node: str, model: Manifest, sets: Manifest) -> Manifest:
     """One model on one set."""
     manifest = execute(opened := context(run), node)
-    table(opened.outbox, node, [manifest.metrics], f"{node}: Pass@1 and Pass@K, overall and per domain")
+    opened.prefect.table(node, [manifest.metrics], f"{node}: Pass@1 and Pass@K, overall and per domain")
     return manifest

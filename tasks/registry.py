@@ -6,7 +6,6 @@ from typing import TypeVar
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tasks.artifacts import markdown
 from tasks.context import PARENT, RunContext, context
 from tasks.promotion import Candidate, promote_version
 from tasks.registration import register_version
@@ -59,7 +58,7 @@ def promote(run: str, version: str | None, gate: Manifest) -> Decision | None:
     if decision is not None:
         opened.store.update(promotion={"version": version, **decision.model_dump()})
         opened.display.finish("promote", f"{decision.decision}: {decision.reason}")
-        markdown(opened.outbox, f"promotion-{run}", _page(decision), f"version {version}: {decision.decision}, and why")
+        opened.prefect.markdown("promotion", _page(decision), f"{run}: version {version} {decision.decision}, and why")
     return decision
 
 
@@ -75,7 +74,9 @@ def _page(decision: Decision) -> str:
     rows = [
         f"| {c.name} | {'passed' if c.passed else 'failed'} | {c.seen.replace('|', ' ')} |" for c in decision.checks
     ]
-    return "\n".join([f"**{decision.decision}**: {decision.reason}", "", "| check | | seen |", "|---|---|---|", *rows])
+    return "\n".join(
+        [f"**{decision.decision}**: {decision.reason}", "", "| check | result | seen |", "|---|---|---|", *rows]
+    )
 
 
 def _asked(

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tasks.artifacts import markdown
 from tasks.context import PARENT, RunContext
 from vibethinker.reports.collect import collect
 from vibethinker.reports.page import write_report
@@ -21,6 +20,6 @@ def report(run: RunContext) -> Path:
     paper = Console(record=True, width=100, file=StringIO())
     render(data, paper)
     text = paper.export_text().replace("─", "-")  # the page's font has no such line of the letters' width
-    markdown(run.outbox, f"report-{run.profile.name}", f"```text\n{text}\n```", f"{run.run}: what the run shows")
+    run.prefect.markdown("report", f"```text\n{text}\n```", f"{run.run}: what the run shows")
     render(data, run.display.console, [str(page)])
     return page

@@ -1,6 +1,5 @@
 """The spectrum: base, expert SFT with probes, selection, fusion [A 3.3]."""
 
-from tasks.artifacts import table
 from tasks.context import context
 from tasks.execute import execute
 from tasks.stage_task import stage_task
@@ -25,8 +24,7 @@ def select(run: str, experts: list[Manifest]) -> Manifest:
     manifest = execute(opened := context(run), "select")
     domains = sorted({name.split("/")[0] for name in manifest.metrics})
     figures = ("step", "pass_at_1", "pass_at_k")
-    table(
-        opened.outbox,
+    opened.prefect.table(
         "select",
         [{"domain": d, **{f: manifest.metrics[f"{d}/{f}"] for f in figures}} for d in domains],
         "selected checkpoints",

@@ -14,6 +14,6 @@ def stage_task(name: str, run_name: str | None = None) -> Callable[[Callable[P, 
     """A task of this name; run_name may hold the parameters' names in braces."""
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
-        return Task(function, name=name, task_run_name=run_name, cache_policy=NO_CACHE, persist_result=False)
+        return Task(function, name=name, task_run_name=run_name or name, cache_policy=NO_CACHE, persist_result=False)
 
     return decorate

@@ -38,7 +38,7 @@ def test_refused_with_reasons_as_record_artifact_and_tags(workspace: Path) -> No
     assert run.promotion["compared_with"] == "1" and "does not lie above" in run.promotion["reason"]
     assert [c["name"] for c in run.promotion["checks"] if not c["passed"]] == ["effect"]
     client = MlflowClient(f"sqlite:///{workspace / 'mlflow.db'}")
-    assert client.get_model_version_by_alias(NAME, "champion").version == "1"
+    assert str(client.get_model_version_by_alias(NAME, "champion").version) == "1"
     version = client.get_model_version(NAME, run.promotion["version"])
     assert version.tags["decision"] == "refused" and version.tags["reason"] == run.promotion["reason"]
     parent = client.get_run(str(run.mlflow_run))

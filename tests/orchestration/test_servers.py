@@ -46,7 +46,7 @@ def test_a_run_uses_the_servers(servers: dict[str, str], vibethinker: Any, tmp_p
     assert {t["state_type"] for t in tasks} == {"COMPLETED"}
     assert len(tasks) == len(nodes) + 2  # register and promote are no stages
     artifacts = httpx.post(f"{servers['PREFECT_API_URL']}/artifacts/filter", json={"limit": 100}).json()
-    assert any(a["key"].startswith("report-micro") for a in artifacts)
+    assert any(a["key"] == "micro-report" for a in artifacts)
 
 
 def test_the_reports_literal_reading_selects_every_expert_from_one_trajectory(

@@ -7,9 +7,8 @@ sends the moment up to which the stage may run (8 bytes: a C double on CLOCK_MON
 
 The stage is told to stop when that moment is reached, when the pipe ends or the launcher is gone (killed by whatever
 means), or on SIGTERM, SIGINT or SIGHUP. To be told is a SIGTERM to the stage's own process only, so that its workers
-stay while it writes a checkpoint; when it has left, those it leaves behind are told too. After GRACE seconds every
-descendant gets SIGKILL. When the stage has ended by itself, what it left behind is killed at once. The exit status is
-the stage's, 128 + n for signal n.
+stay while it writes a checkpoint. After GRACE seconds every descendant gets SIGKILL. When the stage has ended by
+itself, what it left behind is killed too. The exit status is the stage's, 128 + n for signal n.
 
 If the supervisor itself is killed, the kernel kills the stage (PDEATHSIG, set where it is reliable: this process has
 one thread); what the stage had started is then swept by the launcher, or by the next one.
@@ -91,31 +90,26 @@ def reap(ended: dict[int, int]) -> None:
         return
 
 
-def children() -> dict[int, list[int]]:
-    """Process id -> process ids of its children, over the whole machine."""
-    found: dict[int, list[int]] = {}
+def descendants() -> list[int]:
+    """Process ids of everything below this process."""
+    children: dict[int, list[int]] = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
                 parent = int(file.read().rpartition(b")")[2].split()[1])
         except OSError:
             continue
-        found.setdefault(parent, []).append(int(name))
-    return found
-
-
-def descendants() -> list[int]:
-    """Process ids of everything below this process."""
-    below, found = children(), [os.getpid()]
+        children.setdefault(parent, []).append(int(name))
+    found = [os.getpid()]
     for pid in found:
-        found += below.get(pid, [])
+        found += children.get(pid, [])
     return found[1:]
 
 
-def signalled(pid: int, number: int) -> bool:
-    """Whether the process was there to be sent a signal."""
+def killed(pid: int) -> bool:
+    """Whether the process was there to be killed."""
     try:
-        os.kill(pid, number)
+        os.kill(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return False
     return True
@@ -123,7 +117,7 @@ def signalled(pid: int, number: int) -> bool:
 
 def kill_all(ended: dict[int, int]) -> None:
     """Kills every descendant, again and again until none is left: one may fork while another is killed."""
-    while sum(signalled(pid, signal.SIGKILL) for pid in descendants()):
+    while sum(killed(pid) for pid in descendants()):
         time.sleep(0.005)
         reap(ended)
 
@@ -142,14 +136,13 @@ def stop_signalled(wake: int) -> bool:
 def hold(stage: int, launcher: int, pipe: int, wake: int, grace: float) -> int:
     """Waits for the stage, stops it when its time is over, and gives its exit status once nothing is left of it."""
     ended: dict[int, int] = {}
-    told: set[int] = set()
     moment, kill_at, stop, sources = math.inf, math.inf, False, [pipe, wake]
     reap(ended)
-    while working(stage, stop, ended) and (now := time.monotonic()) < kill_at:
+    while stage not in ended and (now := time.monotonic()) < kill_at:
         stop = stop or now >= moment or os.getppid() != launcher
-        if stop:
-            kill_at = min(kill_at, now + grace)
-            tell([stage] if stage not in ended else children().get(os.getpid(), []), told)
+        if stop and kill_at == math.inf:
+            os.kill(stage, signal.SIGTERM)
+            kill_at = now + grace
         wait = min(TICK, kill_at - now, math.inf if stop else moment - now)
         ready, _, _ = select.select(sources, [], [], max(0.0, wait))
         if wake in ready:
@@ -160,19 +153,6 @@ def hold(stage: int, launcher: int, pipe: int, wake: int, grace: float) -> int:
         reap(ended)
     kill_all(ended)
     return ended[stage]
-
-
-def working(stage: int, stop: bool, ended: dict[int, int]) -> bool:
-    """Whether there is something to wait for: the stage, or after a stop those that it left behind."""
-    return stage not in ended or (stop and os.getpid() in children())
-
-
-def tell(pids: list[int], told: set[int]) -> None:
-    """Sends SIGTERM, once to each."""
-    for pid in pids:
-        if pid not in told:
-            told.add(pid)
-            signalled(pid, signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:

@@ -19,6 +19,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from vibethinker.tracking.outbox import Outbox
 
 T = TypeVar("T")
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Without it MLflow's UI takes the experiment for prompts and agents."""
 BATCH = 900
 """Metrics a request; MLflow takes 1,000."""
 PARAM_LENGTH = 500
@@ -58,7 +60,7 @@ class MlflowMirror:
             known = (
                 experiment.experiment_id
                 if experiment
-                else client.create_experiment(self._experiment, self._artifact_root)
+                else client.create_experiment(self._experiment, self._artifact_root, KIND)
             )
             family = {MLFLOW_PARENT_RUN_ID: self._ids[parent]} if parent else {}
             self._experiment_id = known
