@@ -11,10 +11,10 @@ export PIP_NO_INPUT := 1
 demo: .venv/run  ## the whole recipe on a tiny model, end to end, on CPU
 	$(BIN)/vibethinker run tiny
 
-test: .venv/dev  ## all tests but the slow ones, the demonstration's run among them (about 15 minutes)
+test: .venv/dev  ## all tests but the slow ones, the demonstration's run among them (about 25 minutes)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: .venv/dev  ## also the slow ones
+test-all: .venv/dev  ## also the slow ones: fifty random kills, outages, Chromium (an hour more)
 	$(BIN)/python -m pytest
 
 check: lint types contracts  ## what CI checks before the tests
