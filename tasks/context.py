@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -105,7 +106,7 @@ def _say_if_prefect_is_away(run: RunContext) -> None:
     """Prefect's client goes on trying to send the flow run's end after our last line."""
     if said := silence(f"{get_current_settings().api.url}/health"):
         run.display.say(
-            f"Prefect has a server {escape(said)}. Its client tries to send the end of the flow run for some minutes more; "
+            f"Prefect is away ({escape(said)}). Its client tries to send the end of the flow run for some minutes more; "
             "Ctrl-C ends that, the run's own record is complete"
         )
 
@@ -172,7 +173,7 @@ def _begin(run: RunContext, left_out: str) -> None:
         if killed.mlflow_run:
             mirror.end_killed(killed.mlflow_run)
         if killed.flow_run and killed.flow_run != flow_run.id:  # a retried flow run is this one
-            run.prefect.put(lambda dead=killed.flow_run: end_killed_flow(dead))  # type: ignore[misc]
+            run.prefect.put(partial(end_killed_flow, killed.flow_run))
 
 
 def _mlflow_is_open(run: RunContext, run_id: str) -> None:

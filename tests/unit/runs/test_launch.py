@@ -8,7 +8,7 @@ import pytest
 from vibethinker.errors import BudgetExceeded, Preempted, StageFailed
 from vibethinker.runs.folder import next_attempt
 from vibethinker.runs.launch import stage_environment
-from vibethinker.runs.manifest import sealed
+from vibethinker.runs.manifest import InputRef, sealed
 from vibethinker.runs.spec import StageSpec
 
 
@@ -31,6 +31,20 @@ def test_the_second_call_finds_the_seal(bench):
     spec = bench.spec(seconds=0.0)
     assert bench.run(spec) == bench.run(spec)
     assert len(bench.ledger.rows()) == 1
+
+
+def test_a_seal_made_from_other_contents_is_set_aside_and_made_again(bench):
+    def made_from(digest: str) -> StageSpec:
+        inputs = {"model": InputRef(fingerprint="f", digest=digest, path="stages/model")}
+        return bench.spec(seconds=0.0).model_copy(update={"inputs": inputs})
+
+    first = bench.run(made_from("old"))
+    second = bench.run(made_from("new"))
+    folder = made_from("new").folder
+    assert sealed(folder) == second and second.inputs["model"].digest == "new"
+    (stale,) = folder.parent.glob(f"{folder.name}.stale-*")
+    assert sealed(stale) == first
+    assert bench.run(made_from("new")) == second and len(bench.ledger.rows()) == 2
 
 
 def test_a_failure_names_the_log_and_shows_its_end(bench):
