@@ -54,6 +54,8 @@ def _spec(run: RunContext, node: Node, folder: Path, inputs: dict[str, InputRef]
         devices=billed_devices(compute, node.together),
         device_type=budget.device_type,
         rate=budget.rate,
+        processes=compute.processes,
+        engine=compute.engine,
     )
     return StageSpec(
         node=node.name,

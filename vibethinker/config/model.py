@@ -72,8 +72,19 @@ class BaseSettings(Settings):
         return self
 
 
+class EngineSettings(Settings):
+    """What generates. Only `kind` belongs to a stage's identity."""
+
+    kind: Literal["transformers", "vllm", "vllm-server"] = "transformers"
+    """`transformers` runs anywhere; `vllm` in the trainer's process, taking turns on its device; `vllm-server` in one of its own."""
+    kv_cache_gb: float = Field(default=4.0, gt=0)
+    """vLLM: memory of the key/value cache, in GB, fixed."""
+    max_length: int = Field(default=0, ge=0)
+    """vLLM: longest prompt and response together, in tokens; 0 takes the model's positions."""
+
+
 class ComputeSettings(Settings):
-    """Where stages run. Only `precision` belongs to a stage's identity (bit-identity holds for the same threads)."""
+    """Where stages run. Only `precision` and the engine's kind belong to a stage's identity (bit-identity holds for the same threads)."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
@@ -87,3 +98,7 @@ class ComputeSettings(Settings):
     """Devices that a stage holds and is billed for; 0 bills its CPU threads."""
     disk_gb: float = Field(default=1.0, gt=0)
     """Free disk, in GB, that a run needs in its workspace; checked before it starts."""
+    processes: int = Field(default=1, ge=1)
+    """Data-parallel processes of a training stage, started by torchrun, one a GPU; threads are divided among them."""
+    engine: EngineSettings = EngineSettings()
+    """What generates rollouts, probes and benchmarks."""

@@ -6,11 +6,11 @@ from pydantic import Field, StringConstraints, model_validator
 
 from vibethinker.config.base import Settings
 from vibethinker.config.data import DataSettings
+from vibethinker.config.mgpo import MgpoSettings
 from vibethinker.config.model import BaseSettings
 from vibethinker.config.run import RunSettings
 from vibethinker.config.training import (
     FusionSettings,
-    MgpoSettings,
     ProbeSettings,
     SamplingSettings,
     SelectionSettings,

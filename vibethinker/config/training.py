@@ -1,4 +1,4 @@
-"""Expert SFT, probing, selection, fusion and MGPO."""
+"""Expert SFT, probing, selection and fusion."""
 
 from typing import Literal, Self
 
@@ -96,61 +96,3 @@ class FusionSettings(Settings):
         if bad or (self.weights and sum(self.weights.values()) <= 0):
             raise ValueError(f"fusion.weights must be >= 0 with a positive sum, got {self.weights}")
         return self
-
-
-class MgpoStageSettings(Settings):
-    """One MGPO stage: its window, domains and length."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
-    """E.g. maths-short, maths-long, code [A 3.2]."""
-    domains: tuple[str, ...] = Field(min_length=1)
-    """Domains whose rl problems are used."""
-    max_response_tokens: int = Field(ge=1)
-    """The window."""
-    steps: int = Field(ge=1)
-    """Optimiser steps."""
-    long2short: float = Field(default=0.0, ge=0)
-    """lambda_len of Long2Short among correct responses; 0 is off [B: 0.2]."""
-    prefilter_samples: int = Field(default=0, ge=0)
-    """Samples per problem under the stage's start checkpoint; problems at accuracy exactly 0 or 1 are dropped [B]. 0 is
-    off [A]."""
-
-    @model_validator(mode="after")
-    def _sensible(self) -> Self:
-        if len(set(self.domains)) != len(self.domains):
-            raise ValueError(f"mgpo.stages[{self.name}].domains names one twice: {list(self.domains)}; take it out")
-        if self.prefilter_samples == 1:
-            raise ValueError(
-                f"mgpo.stages[{self.name}].prefilter_samples is 1: every problem would be at accuracy 0 or 1 and dropped; "
-                "give 2 or more, or 0 for no filter"
-            )
-        return self
-
-
-class MgpoSettings(Settings):
-    """MaxEnt-guided policy optimisation [A 3.4]. The report gives no value for any of these: our defaults."""
-
-    lambda_me: float = Field(default=2.0, ge=0)
-    """lambda of w_ME = exp(-lambda D_ME(p_c)); 0 is GRPO exactly (unpublished)."""
-    group_size: int = Field(default=8, ge=2)
-    """G, rollouts a prompt (unpublished)."""
-    prompts_per_step: int = Field(default=64, ge=1)
-    """Questions in a rollout batch (unpublished)."""
-    clip: float = Field(default=0.2, gt=0, lt=1)
-    """eps of the clipped ratio (unpublished). With one update per rollout batch the ratio is 1 and nothing is clipped."""
-    standardise: Literal["sample", "population", "none"] = "sample"
-    """std_G: sample (n-1) as TRL and verl, population, or centring only (the reports don't say)."""
-    learning_rate: float = Field(default=1e-6, gt=0)
-    """Constant rate (unpublished)."""
-    weight_decay: float = Field(default=0.0, ge=0)
-    """AdamW's (unpublished)."""
-    max_grad_norm: float = Field(default=1.0, gt=0)
-    """Gradients are clipped to this norm (unpublished)."""
-    temperature: float = Field(default=1.0, gt=0)
-    """Of the rollouts; top_p is 1 and top_k off, so that samples come from the distribution the loss differentiates."""
-    tokens_per_micro_batch: int = Field(default=16384, ge=64)
-    """Padded tokens in one forward and backward."""
-    checkpoint_every: int = Field(default=10, ge=1)
-    """Steps between checkpoints that an interrupted stage continues from."""
-    stages: tuple[MgpoStageSettings, ...] = Field(min_length=1)
-    """In order; each starts from the one before with a fresh optimiser."""

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from vibethinker.records import FinishReason
 
-Progress = Callable[[int, int], None]
+OnDone = Callable[[int, int, "Completion"], None]
+"""(index of the prompt, index among its n, response): called from the caller's thread as responses end, in any order."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,33 @@ class Prompt:
 class Engine(Protocol):
     """Generates from a model's current weights."""
 
+    rows: int
+    """Sequences decoded together, an upper bound; callers need not give more at once."""
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What of the engine may change a response: its name and its libraries' versions."""
+        ...
+
     def generate(
-        self, prompts: Sequence[Prompt], sampling: Sampling, progress: Progress | None = None
+        self, prompts: Sequence[Prompt], sampling: Sampling, on_done: OnDone | None = None
     ) -> list[list[Completion]]:
         """n completions for each prompt, in the prompts' order."""
         ...
 
     def update_weights(self, state: Mapping[str, Tensor]) -> None:
-        """From now on generate from these weights."""
+        """From now on generate from these weights: a whole state dict, tied tensors under each of their names.
+
+        Raises ValueError where a weight is not finite; the engine then keeps those it had.
+        """
+        ...
+
+    def sleep(self) -> None:
+        """Gives the device's memory back until weights are updated or something is generated."""
+        ...
+
+    def close(self) -> None:
+        """Ends what the engine started."""
         ...
 
 

@@ -1,12 +1,13 @@
 """The portable engine: transformers' own forward pass, one prefill per prompt for its whole group, finished rows leave the batch."""
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from vibethinker.rollout.engine import Completion, Progress, Prompt, Sampling, derive_seed
+from vibethinker.rollout.engine import Completion, OnDone, Prompt, Sampling, derive_seed
 
 COMPACT_BELOW = 0.8
 """Rows leave the batch once fewer than this share is still alive: dropping them copies the key/value cache."""
@@ -22,11 +23,23 @@ class TransformersEngine:
         self.pad_id = pad_id
         self.rows = rows
 
+    @property
+    def identity(self) -> Mapping[str, str]:
+        return {"engine": "transformers", "transformers": version("transformers"), "torch": version("torch")}
+
     def update_weights(self, state: Mapping[str, Tensor]) -> None:
-        self.model.load_state_dict(dict(state))
+        own = self.model.state_dict()
+        if any(own[name].data_ptr() != tensor.data_ptr() for name, tensor in state.items()):
+            self.model.load_state_dict(dict(state))
+
+    def sleep(self) -> None:
+        """Holds nothing between calls but the model, which the trainer shares."""
+
+    def close(self) -> None:
+        """Has started nothing."""
 
     def generate(
-        self, prompts: Sequence[Prompt], sampling: Sampling, progress: Progress | None = None
+        self, prompts: Sequence[Prompt], sampling: Sampling, on_done: OnDone | None = None
     ) -> list[list[Completion]]:
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].token_ids))
         size = max(1, self.rows // sampling.samples)
@@ -36,8 +49,9 @@ class TransformersEngine:
             completions = self._generate_batch([prompts[i] for i in chosen], sampling)
             for position, i in enumerate(chosen):
                 results[i] = completions[position * sampling.samples : (position + 1) * sampling.samples]
-            if progress:
-                progress(min(start + size, len(order)), len(order))
+                if on_done:
+                    for sample, completion in enumerate(results[i]):
+                        on_done(i, sample, completion)
         return results
 
     @torch.inference_mode()

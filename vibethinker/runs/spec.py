@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from vibethinker.config.model import EngineSettings
 from vibethinker.runs.manifest import InputRef, write_atomic
 
 
@@ -27,6 +28,10 @@ class Runtime(_Frozen):
     """What is billed."""
     rate: float = Field(default=0.0, ge=0)
     """Dollars per device-hour."""
+    processes: int = Field(default=1, ge=1)
+    """Data-parallel processes of a training stage."""
+    engine: EngineSettings = EngineSettings()
+    """What generates."""
     spent_seconds: float = Field(default=0.0, ge=0)
     """Wall seconds of earlier attempts; the launcher fills it in from the ledger."""
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import orjson
 
-from vibethinker.config.training import MgpoSettings, MgpoStageSettings, SamplingSettings
+from vibethinker.config.mgpo import MgpoSettings, MgpoStageSettings
+from vibethinker.config.training import SamplingSettings
 from vibethinker.data.tables import read_problems
 from vibethinker.errors import DataError
 from vibethinker.evaluation.cache import SampleCache

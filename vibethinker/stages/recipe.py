@@ -84,7 +84,9 @@ def _chat(profile: Profile) -> dict[str, Any]:
 
 def _common(profile: Profile) -> dict[str, Any]:
     grading = {"code": dict(profile.code_limits)}
-    return {"chat": _chat(profile), "grading": grading, "seed": profile.seed, "precision": profile.compute.precision}
+    compute = profile.compute
+    how = {"precision": compute.precision, "engine": compute.engine.kind}
+    return {"chat": _chat(profile), "grading": grading, "seed": profile.seed, **how}
 
 
 def _data(profile: Profile) -> list[Node]:

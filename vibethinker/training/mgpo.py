@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from vibethinker.algorithms.long2short import long2short_rewards
 from vibethinker.algorithms.mgpo import clipped_objective, group_advantages, maxent_weight, pass_rate
-from vibethinker.config.training import MgpoSettings, MgpoStageSettings
+from vibethinker.config.mgpo import MgpoSettings, MgpoStageSettings
 from vibethinker.models.chat import decode_responses
 from vibethinker.models.logprobs import token_logprobs
 from vibethinker.records import Problem, Verdict
@@ -111,7 +111,7 @@ class MgpoObjective:
         logps, entropies = token_logprobs(self.model, batch.input_ids, batch.response_mask, self.settings.temperature)
         self._gaps.append((logps.detach() - batch.engine_logps).abs()[batch.response_mask])
         self._entropies.append(entropies[batch.response_mask])
-        objective = clipped_objective(logps, logps.detach(), batch.weights, batch.response_mask, self.settings.clip)
+        objective = clipped_objective(logps, logps.detach(), batch.weights, batch.response_mask, self.settings.clip_low)
         return -objective.sum() / self._sequences
 
     def metrics(self) -> dict[str, float]:

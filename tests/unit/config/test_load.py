@@ -99,7 +99,7 @@ BAD = [
     # out of range
     ("mgpo.lambda_me=-1", "mgpo.lambda_me", "-1", "greater than or equal to 0"),
     ("mgpo.group_size=1", "mgpo.group_size", "1", "greater than or equal to 2"),
-    ("mgpo.clip=1", "mgpo.clip", "1", "less than 1"),
+    ("mgpo.clip_low=1", "mgpo.clip_low", "1", "less than 1"),
     ("mgpo.temperature=0", "mgpo.temperature", "0", "greater than 0"),
     ("mgpo.learning_rate=.nan", "mgpo.learning_rate", "nan", "finite"),
     ("mgpo.learning_rate=.inf", "mgpo.learning_rate", "inf", "finite"),
@@ -159,8 +159,8 @@ def test_a_benchmark_source_of_a_domain_the_suite_does_not_measure() -> None:
 
 def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(ConfigError) as error:
-        load_profile(LAB, ["seed=x", "mgpo.clip=7", "budget.rate=-1"])
-    assert all(field in str(error.value) for field in ("seed", "mgpo.clip", "budget.rate"))
+        load_profile(LAB, ["seed=x", "mgpo.clip_low=7", "budget.rate=-1"])
+    assert all(field in str(error.value) for field in ("seed", "mgpo.clip_low", "budget.rate"))
 
 
 def write(folder: Path, name: str, values: Any) -> str:

@@ -213,11 +213,13 @@ def test_update_weights(prompts: list[Prompt]) -> None:
     assert engine.generate(prompts, Sampling(2, 8)) == expected
 
 
-def test_progress_counts_prompts_and_none_is_fine(model: Any, prompts: list[Prompt]) -> None:
-    calls: list[tuple[int, int]] = []
+def test_every_response_is_told_of_once(model: Any, prompts: list[Prompt]) -> None:
+    told: dict[tuple[int, int], Completion] = {}
     engine = TransformersEngine(model, [], PAD, rows=8)
-    engine.generate(prompts, Sampling(4, 2), lambda done, total: calls.append((done, total)))
-    assert calls == [(2, 6), (4, 6), (6, 6)]
+    groups = engine.generate(
+        prompts, Sampling(4, 2), lambda prompt, sample, done: told.update({(prompt, sample): done})
+    )
+    assert told == {(p, s): done for p, group in enumerate(groups) for s, done in enumerate(group)}
     assert engine.generate([], Sampling(4, 2)) == []
 
 

@@ -116,7 +116,7 @@ def test_equal_weights_written_out_are_the_default(lab: dict[str, str]) -> None:
 
 
 def test_defaults_written_out_change_nothing(lab: dict[str, str]) -> None:
-    assert changed(lab, "mgpo.clip=0.2", "selection.rule=pass_at_k", "sft.weight_decay=0") == set()
+    assert changed(lab, "mgpo.clip_low=0.2", "selection.rule=pass_at_k", "sft.weight_decay=0") == set()
 
 
 @pytest.mark.parametrize("stage", sorted(set(VERSIONS) - {"suite"}))

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from vibethinker.config.training import MgpoSettings, MgpoStageSettings
+from vibethinker.config.mgpo import MgpoSettings, MgpoStageSettings
 from vibethinker.errors import Preempted
 from vibethinker.models.checkpoint import eos_ids
 from vibethinker.records import Problem, Verdict, VerdictStatus
-from vibethinker.rollout.engine import Completion, Progress, Prompt, Sampling
+from vibethinker.rollout.engine import Completion, OnDone, Prompt, Sampling
 from vibethinker.rollout.prompts import encode_problems
 from vibethinker.rollout.transformers_engine import TransformersEngine
 from vibethinker.tracking.local import LocalTracker, read_events
@@ -83,13 +83,13 @@ class Engines(TransformersEngine):
     allowed = 1000
 
     def generate(
-        self, prompts: Sequence[Prompt], sampling: Sampling, progress: Progress | None = None
+        self, prompts: Sequence[Prompt], sampling: Sampling, on_done: OnDone | None = None
     ) -> list[list[Completion]]:
         if self.calls >= self.allowed:
             raise RuntimeError("asked to generate what was written already")
         self.calls += 1
         assert sampling.top_p == 1.0
-        return super().generate(prompts, sampling, progress)
+        return super().generate(prompts, sampling, on_done)
 
 
 class Crashing(MgpoObjective):
