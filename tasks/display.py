@@ -21,12 +21,14 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from vibethinker.reports.words import duration
+from vibethinker.reports.words import digits, duration
 
 LINE_EVERY = (15.0, 300.0)
 """Seconds between lines of one stage where there is no terminal: at first, and at most, for stages of hours."""
-SHOWN = {"reward": "reward {:.3f}", "loss": "loss {:.3f}"}
-"""The metric shown beside a bar; loss where there is no reward. More would not fit into 80 columns."""
+NAME, BAR = 27, 8
+"""Columns of a stage's name, and of its bar."""
+AROUND = 1 + NAME + BAR + 7 + 5 + 6
+"""Columns of a bar's line without its counts and figures: the spinner, the name, the bar, two times, spaces between."""
 
 
 class Display:
@@ -40,7 +42,7 @@ class Display:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=8),
+            BarColumn(bar_width=BAR),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(compact=True),
@@ -51,7 +53,7 @@ class Display:
         self._bars: dict[str, TaskID] = {}
         self._started: dict[str, float] = {}
         self._due: dict[str, float] = {}
-        self._figures: dict[str, str] = {}
+        self._figures: dict[str, list[str]] = {}
         self._since: dict[tuple[str, str], tuple[float, int]] = {}
         self._lock = threading.Lock()
 
@@ -78,7 +80,7 @@ class Display:
     def start(self, node: str) -> None:
         """A stage started."""
         with self._lock:
-            self._bars[node] = self._progress.add_task(f"{node:<27}", total=None, figures="")
+            self._bars[node] = self._progress.add_task(f"{node:<{NAME}}", total=None, figures="")
             self._started[node] = time.monotonic()
             self._due[node] = self._started[node] + LINE_EVERY[0]
 
@@ -88,8 +90,7 @@ class Display:
             if event["kind"] == "note":
                 self.say(f"  [dim]{node}: {escape(event['text'])}[/]")
             elif event["kind"] == "metrics":
-                shown = [text.format(event["values"][name]) for name, text in SHOWN.items() if name in event["values"]]
-                self._figures[node] = "".join(shown[:1]) or self._figures.get(node, "")
+                self._figures[node] = figures(event["values"]) or self._figures.get(node, [])
             elif event["kind"] == "progress":
                 self._advance(node, event["label"], event["done"], event["total"])
 
@@ -110,18 +111,51 @@ class Display:
         self.log(Text.from_markup(line).plain)
 
     def _advance(self, node: str, label: str, done: int, total: int) -> None:
-        figures = self._figures.get(node, "") if label == node else label
+        parts = self._figures.get(node, []) if label == node else [label]
         now = time.monotonic()
         since, before = self._since.setdefault((node, label), (now, done))
         with self._lock:
             if node in self._bars:
-                self._progress.update(self._bars[node], completed=done, total=total, figures=figures)
+                room = self.console.width - AROUND - max(len(node) - NAME, 0) - len(f"{total}/{total}")
+                self._progress.update(self._bars[node], completed=done, total=total, figures=fitting(parts, room))
             line = not self._bars_are_drawn and time.monotonic() >= self._due.get(node, 0)
             if line:
                 self._due[node] = _next_line(self._started.get(node, 0), time.monotonic())
         if line:
             left = time_left(now - since, done - before, total - done)
-            self.say(escape(f"  {node}: {done}/{total} {figures}{left}"))
+            self.say(escape(f"  {node}: {done}/{total} {' '.join(parts)}{left}"))
+
+
+def figures(values: Mapping[str, float]) -> list[str]:
+    """What a person follows of a step's metrics, most important first: of MGPO its signal and health, else the loss."""
+    if "reward" not in values:
+        return [f"loss {values['loss']:.3f}"] if "loss" in values else []
+    seconds = sum(v for name, v in values.items() if name.startswith("seconds_"))
+    parts = {
+        "reward": "reward {:.3f}",
+        "unknown": "unknown {:.1%}",
+        "zero_advantage_share": "zero {:.0%}",
+        "response_tokens": "len {:.0f}",
+        "truncated": "cut {:.0%}",
+    }
+    shown = [text.format(values[name]) for name, text in parts.items() if name in values and not _silent(name, values)]
+    gap = [f"gap {digits(values['gap_mean'], 1)}"] if "gap_mean" in values else []
+    return [*shown, *gap, *([f"{duration(seconds)}/step"] if seconds else [])]
+
+
+def _silent(name: str, values: Mapping[str, float]) -> bool:
+    """Figures that are said only when there is something to say."""
+    return name in ("unknown", "truncated") and values[name] == 0
+
+
+def fitting(parts: Sequence[str], room: int) -> str:
+    """As many of the parts as the columns take; the first always."""
+    text = "".join(parts[:1])
+    for part in parts[1:]:
+        if len(text) + 1 + len(part) > room:
+            break
+        text += f" {part}"
+    return text
 
 
 def time_left(seconds: float, done: int, remaining: int) -> str:

@@ -146,6 +146,17 @@ class Profile(RunSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _fits_engine(self) -> Self:
+        engine = self.compute.engine
+        beyond = {field: window for field, window in self.windows.items() if window >= engine.max_length}
+        if engine.kind != "transformers" and engine.max_length and beyond:
+            raise ValueError(
+                f"compute.engine.max_length is {engine.max_length}, prompt and response together, and leaves no room for a "
+                f"prompt beside {beyond}; raise it, or lower these windows"
+            )
+        return self
+
     @property
     def _measured(self) -> dict[str, VerifierName]:
         """Groups of the reported benchmark."""

@@ -13,12 +13,12 @@ from vibethinker.reports.hypotheses import judge
 from vibethinker.reports.sealed import (
     read_choices,
     read_counts,
-    read_curves,
     read_examples,
     read_questions,
     read_scores,
     read_trajectory,
 )
+from vibethinker.reports.signal_events import read_curves
 from vibethinker.runs.manifest import Manifest, sealed
 
 T = TypeVar("T")

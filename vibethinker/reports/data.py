@@ -135,13 +135,32 @@ class Histogram:
 
 
 @dataclass(frozen=True)
+class ShownResponse:
+    """A response that an MGPO stage showed while it worked."""
+
+    step: int
+    question: str
+    response: str
+    status: str
+    extracted: str
+    tokens: int | None
+    finish_reason: str
+    advantage: float | None
+    """Weighted, A' = w_ME A; None where the run did not record it."""
+
+
+@dataclass(frozen=True)
 class Curves:
-    """Metrics of one MGPO stage over all its attempts."""
+    """What one MGPO stage said of itself, over all its attempts."""
 
     node: str
     metrics: dict[str, list[tuple[int, float]]]
     """Name -> (step, value), steps ascending."""
-    p_c: tuple[Histogram, ...]
+    p_c: tuple[Histogram, ...] = ()
+    lengths: tuple[Histogram, ...] = ()
+    """Of the responses, in tokens."""
+    responses: tuple[ShownResponse, ...] = ()
+    """Those of a few steps."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,21 @@ import orjson
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from vibethinker.reports.data import Example, ReportData
+from vibethinker.reports.data import Curves, Example, ReportData, ShownResponse
 from vibethinker.reports.decision import checks, facts
 from vibethinker.reports.plots import draw
-from vibethinker.reports.words import duration, half_width, money, percent, points, share, when
+from vibethinker.reports.signal_summary import PARTS, summarise
+from vibethinker.reports.words import (
+    digits,
+    duration,
+    half_width,
+    money,
+    percent,
+    points,
+    share,
+    when,
+    whole_percent,
+)
 from vibethinker.runs.manifest import write_atomic
 
 CAPTIONS = {
@@ -32,14 +43,30 @@ CAPTIONS = {
         "probing set, other questions than the benchmark's.",
     ),
     "mgpo": (
-        "MGPO curves",
-        "One colour per stage, dashed where the next begins. From twelve steps on, the thick line is a trailing mean "
-        "of the thin one.",
+        "Learning",
+        "Look for a reward that rises. A zero-advantage share that grows means that the questions have become too easy or "
+        "too hard to learn from. One colour per stage, dashed where the next begins; from twelve steps on, the thick line "
+        "is a trailing mean of the thin one.",
     ),
     "p_c": (
         "How p_c moves",
-        "The share of correct rollouts of a step's questions. Learning moves mass upwards; without Long2Short, "
+        "The share of correct rollouts of a step's questions. Look for mass that moves upwards; without Long2Short, "
         "questions at 0 or 1 carry no gradient.",
+    ),
+    "health": (
+        "Health",
+        "Look for an entropy that falls to nothing (the spectrum is gone), a gap that grows (engine and trainer are no longer "
+        "one model), a KL that runs away, and peaks of the gradient norm.",
+    ),
+    "lengths": (
+        "Lengths",
+        "Look for a share cut at the window that grows: those responses are graded without their end. A fall in length while "
+        "the reward stays is what Long2Short is for.",
+    ),
+    "time": (
+        "Where the time goes",
+        "Look for the tallest part. Time spent waiting for verdicts is what generation did not hide: more grading "
+        "processes help. Steps that were replayed after an interruption take no rollout time.",
     ),
     "cost": (
         "Cost by stage",
@@ -86,11 +113,20 @@ def _html(data: ReportData, plots: Mapping[str, Path]) -> str:
         checks=checks,
         slug=_slug,
         when=when,
+        digits=digits,
+        whole_percent=whole_percent,
+        by_step=_by_step,
     )
     environment.globals["share"] = share
     images = {name: b64encode(path.read_bytes()).decode() for name, path in plots.items()}
+    summaries = list(summarise(data.curves))
     return environment.get_template("report.html").render(
-        data=data, images=images, captions=CAPTIONS, examples=_examples(data)
+        data=data,
+        images=images,
+        captions=CAPTIONS,
+        examples=_examples(data),
+        summaries=summaries,
+        parts=[p for p in PARTS if any(p in s.seconds for s in summaries)],
     )
 
 
@@ -108,6 +144,11 @@ def flat(value: object, prefix: str = "") -> list[tuple[str, str]]:
 def _slug(verdict: str) -> str:
     """A CSS class for a verdict or status."""
     return "".join(ch if ch.isalnum() else "-" for ch in verdict.lower())
+
+
+def _by_step(stage: Curves) -> list[tuple[int, list[ShownResponse]]]:
+    """A stage's shown responses by step, ascending."""
+    return [(step, list(rows)) for step, rows in groupby(stage.responses, key=lambda r: r.step)]
 
 
 def _examples(data: ReportData) -> list[tuple[str, list[Example]]]:

@@ -12,7 +12,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from vibethinker.algorithms.statistics import Interval
 from vibethinker.reports.data import Choice, ModelScores, Probe, ReportData, Score, Trajectory
 from vibethinker.reports.hypotheses import per_question
-from vibethinker.reports.signal import mgpo_curves, p_c_map
+from vibethinker.reports.signal import health, learning
+from vibethinker.reports.signal_maps import lengths, p_c_map
+from vibethinker.reports.signal_time import time_spent
 from vibethinker.reports.style import (
     BLUE,
     DPI,
@@ -232,8 +234,11 @@ PLOTS: dict[str, Callable[[ReportData], Figure | None]] = {
     "heat_map": heat_map,
     "trajectories": trajectories,
     "spectrum": spectrum,
-    "mgpo": lambda data: mgpo_curves(data.curves),
+    "mgpo": lambda data: learning(data.curves),
     "p_c": lambda data: p_c_map(data.curves),
+    "health": lambda data: health(data.curves),
+    "lengths": lambda data: lengths(data.curves),
+    "time": lambda data: time_spent(data.curves),
     "cost": cost,
 }
 """Name -> picture, in the page's order."""

@@ -1,7 +1,7 @@
 """Reads one sealed output of each kind into the report's data."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,13 @@ from vibethinker.reports.data import (
     Checkpoint,
     Choice,
     Count,
-    Curves,
     DataCounts,
     Example,
-    Histogram,
     ModelScores,
     Probe,
     Score,
     Trajectory,
 )
-from vibethinker.tracking.local import read_events
 
 SPLITS = ("pretrain", "sft", "probe", "rl", "promotion", "benchmark")
 SHOWN_CHARACTERS = 3000
@@ -127,26 +124,6 @@ def _example(model: str, row: Mapping[Any, Any], questions: Mapping[str, tuple[s
         extracted="" if pd.isna(row["extracted"]) else str(row["extracted"]),
         reason=str(row["reason"] or ""),
     )
-
-
-def read_curves(folder: Path) -> Curves:
-    """Events of all attempts in order: where a later attempt repeats a step, it counts."""
-    metrics: dict[str, dict[int, float]] = {}
-    histograms: dict[int, Histogram] = {}
-    for event in _events(folder):
-        if event["kind"] == "metrics":
-            for name, value in event["values"].items():
-                metrics.setdefault(name, {})[event["step"]] = value
-        elif event["kind"] == "histogram" and event["name"] == "p_c":
-            histograms[event["step"]] = Histogram(event["step"], tuple(event["edges"]), tuple(event["counts"]))
-    ordered = {name: sorted(points.items()) for name, points in metrics.items()}
-    return Curves(node_of(folder), ordered, tuple(histograms[s] for s in sorted(histograms)))
-
-
-def _events(folder: Path) -> Iterator[dict[str, Any]]:
-    attempts = [p for p in (folder / "attempts").glob("*/events.jsonl") if p.parent.name.isdigit()]
-    for path in sorted(attempts, key=lambda p: int(p.parent.name)):
-        yield from read_events(path)
 
 
 def read_counts(done: Mapping[str, Path]) -> DataCounts:

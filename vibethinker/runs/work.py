@@ -33,6 +33,8 @@ from vibethinker.tracking.local import LocalTracker
 WORK = "work"
 LOCK = ".lock"
 KEPT = frozenset({WORK, LOCK, "attempts"})
+RANK = "VIBETHINKER_RANK"
+"""Set in the processes of a stage that has several: which one this is. Only 0 clears leftovers, writes events and seals."""
 RECORDED = ("datasets", "math_verify", "numpy", "pyarrow", "tokenizers", "torch", "transformers", "vllm")
 """Packages whose version a manifest records, where the stage has imported them."""
 
@@ -73,7 +75,7 @@ class Work:
         if self.stop():
             raise Preempted(f"{self.spec.node} was told to stop before it could seal; the same command continues it")
         names = _files(self.out)
-        _flush(self.out, names)
+        flush(self.out, names)
         manifest = Manifest(
             **self.spec.model_dump(include={"node", "stage", "version", "fingerprint", "settings"}),
             inputs=self.spec.inputs,
@@ -106,12 +108,15 @@ class Work:
 def open_work(spec: StageSpec) -> Iterator[Work]:
     """Opens an attempt, in the main thread: clears leftovers, makes scratch, turns SIGTERM and SIGINT into a flag.
 
+    In a process that only helps the stage's first (RANK), nothing is cleared and what the tracker is told goes nowhere.
     Raises SealError where the output is sealed already.
     """
     if sealed(spec.folder) is not None:
         raise SealError(f"{spec.folder} is sealed; remove the folder to make it again")
-    _clear_leftovers(spec.folder)
-    with LocalTracker(spec.attempt_folder / "events.jsonl") as tracker:
+    first = os.environ.get(RANK, "0") == "0"
+    if first:
+        _clear_leftovers(spec.folder)
+    with LocalTracker(spec.attempt_folder / "events.jsonl" if first else Path(os.devnull)) as tracker:
         work = Work(spec, tracker)
         work.scratch.mkdir(parents=True, exist_ok=True)
         before = {number: signal.signal(number, work._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -139,7 +144,7 @@ def _files(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in paths]
 
 
-def _flush(folder: Path, names: list[str]) -> None:
+def flush(folder: Path, names: list[str]) -> None:
     """To the disk with files and their folders, so that after a power cut a seal never stands beside an empty file."""
     paths = {folder / name for name in names}
     for path in sorted(paths | {parent for p in paths for parent in p.parents if parent.is_relative_to(folder)}):

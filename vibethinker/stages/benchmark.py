@@ -12,7 +12,7 @@ from vibethinker.rollout.engine import derive_seed
 from vibethinker.runs.manifest import Manifest
 from vibethinker.runs.spec import StageSpec
 from vibethinker.runs.work import open_work
-from vibethinker.stages.setting import ENGINE, open_setting
+from vibethinker.stages.setting import open_setting
 
 MAX_UNKNOWN = 0.005
 """Share of `unknown` verdicts above which a benchmark fails (promise 6)."""
@@ -25,7 +25,7 @@ def run(spec: StageSpec) -> Manifest:
         problems = read_problems(work.input("split") / f"{s['set']}.parquet")
         sampling = {v: SamplingSettings.model_validate(how) for v, how in s["sampling"].items()}
         seed = derive_seed(setting.seed, s["set"])
-        with SampleCache(work.scratch / "samples.sqlite", s["model"], ENGINE) as cache:
+        with SampleCache(work.scratch / "samples.sqlite", s["model"], setting.engine.identity) as cache:
             runner = setting.runner(cache, work.check)
             samples = sample_and_grade(runner, problems, sampling, seed, work.tracker.progress)
         scores = score_domains(samples, s["k"])

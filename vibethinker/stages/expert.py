@@ -97,6 +97,7 @@ def _measure(
     setting: Setting, work: Work, probes: dict[str, list[Problem]], probe: ProbeSettings, step: int, loss: float
 ) -> Checkpoint:
     found: dict[str, Any] = {}
+    setting.engine.update_weights(setting.model.state_dict())
     for domain, problems in probes.items():
         seed = derive_seed(setting.seed, "probe", domain, step)
         with SampleCache(None, "", {}) as cache:
@@ -114,6 +115,7 @@ def _measure(
         work.tracker.metrics(
             step, {f"probe/{domain}/pass_at_1": at["1"], f"probe/{domain}/pass_at_k": at[str(probe.k)]}
         )
+    setting.engine.sleep()
     return {"step": step, "loss": loss, "probes": found}
 
 

@@ -14,7 +14,7 @@ from vibethinker.budget.ledger import Ledger, LedgerAway
 from vibethinker.config.run import RunSettings
 from vibethinker.errors import BudgetExceeded, ConfigError, DataError, SandboxUnavailable, SealError
 from vibethinker.reports.words import money
-from vibethinker.runs.device import billed_devices, check_device, check_threads
+from vibethinker.runs.device import billed_devices, check_device, check_engine, check_threads
 from vibethinker.runs.finding import Finding, Status, wrong
 from vibethinker.runs.lease import MARGIN, LeaseTerms
 from vibethinker.runs.manifest import sealed
@@ -51,6 +51,7 @@ def check_run(
         check_threads(run.compute),
         _memory(),
         check_device(run.compute),
+        check_engine(run.compute.engine),
         *sandbox,
         *inputs,
         *unplanned,

@@ -17,13 +17,13 @@ VERSIONS = {
     "ingest": 2,
     "decontaminate": 2,
     "split": 2,
-    "base": 1,
-    "expert": 1,
+    "base": 2,
+    "expert": 2,
     "select": 1,
     "fuse": 1,
-    "mgpo": 1,
-    "benchmark": 2,
-    "suite": 1,
+    "mgpo": 2,
+    "benchmark": 3,
+    "suite": 2,
 }
 """Stage -> version, raised when the stage's golden values change: sealed outputs of older versions are not reused."""
 

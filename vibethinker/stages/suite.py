@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -63,6 +64,7 @@ class SuiteSettings(Settings):
     clr: ClrSettings | None
     seed: int
     precision: str
+    engine: str
 
 
 def run(spec: StageSpec) -> Manifest:
@@ -78,7 +80,7 @@ def run(spec: StageSpec) -> Manifest:
         model = _model(spec, work, s, problems)
         sampling = SamplingSettings(**s.protocol.model_dump() | {"max_response_tokens": model.max_response_tokens})
         cache = spec.workspace / "samples" / f"{model.digest[:16]}.sqlite"
-        with SampleCache(cache, model.digest, model.engine.identity) as kept:
+        with closing(model), SampleCache(cache, model.digest, model.engine.identity) as kept:
             runner = Runner(model.engine, grader, kept, _templates(s), s.system_prompt, work.check)
             progress = partial(work.tracker.progress, "responses")
             samples = runner.run(problems, sampling, derive_seed(s.seed, s.benchmark.name), progress)

@@ -1,12 +1,13 @@
 """The model that a suite's stage asks: loaded here, or served elsewhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from vibethinker.config.endpoint import EndpointSettings
+from vibethinker.config.model import EngineSettings
 from vibethinker.errors import ConfigError, DataError
 from vibethinker.evaluation.cache import digest
 from vibethinker.models.chat import conversation, encode_conversation
@@ -15,7 +16,7 @@ from vibethinker.rollout.endpoint import EndpointEngine
 from vibethinker.rollout.local import LocalTextEngine
 from vibethinker.rollout.text import TextEngine
 from vibethinker.runs.spec import StageSpec
-from vibethinker.stages.setting import ENGINE, load_engine, prepare_torch
+from vibethinker.stages.setting import load_engine, prepare_torch
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class SuiteModel:
     """Of its weights, or of what an endpoint says that it serves."""
     max_response_tokens: int
     """The protocol's; less where the longest prompt leaves less of the model's positions."""
+    close: Callable[[], None] = lambda: None
+    """Ends what the engine started."""
 
 
 def served_model(endpoint: EndpointSettings, cap: int | None) -> SuiteModel:
@@ -51,21 +54,26 @@ def local_model(
 ) -> SuiteModel:
     """The sealed model of the input `model`, with the portable engine. Raises DataError where a prompt leaves it no room."""
     prepare_torch(spec)
-    engine, tokenizer = load_engine(folder, spec.runtime.device)
-    room = _room(engine.model, tokenizer, problems, templates, system_prompt)
-    text = LocalTextEngine(engine, tokenizer, engine.rows, ENGINE)
-    return SuiteModel(text, spec.inputs["model"].digest, min(cap or room, room))
+    engine, tokenizer = load_engine(folder, spec.runtime, spec.settings["seed"])
+    room = _room(_positions(folder, spec.runtime.engine), tokenizer, problems, templates, system_prompt)
+    text = LocalTextEngine(engine, tokenizer, engine.rows, engine.identity)
+    return SuiteModel(text, spec.inputs["model"].digest, min(cap or room, room), engine.close)
+
+
+def _positions(folder: Path, engine: EngineSettings) -> int:
+    """Tokens of the longest text that the model takes, or the engine is set up for."""
+    positions = int(AutoConfig.from_pretrained(folder).max_position_embeddings)
+    return min(engine.max_length or positions, positions) if engine.kind != "transformers" else positions
 
 
 def _room(
-    model: PreTrainedModel,
+    positions: int,
     tokenizer: PreTrainedTokenizerBase,
     problems: Sequence[Problem],
     templates: Mapping[str, str],
     system_prompt: str,
 ) -> int:
     """Tokens that the longest prompt leaves of the model's positions."""
-    positions = int(model.config.max_position_embeddings)
     lengths = {p.id: len(encode_conversation(tokenizer, conversation(p, templates, system_prompt))) for p in problems}
     longest = max(lengths, key=lengths.__getitem__)
     if lengths[longest] >= positions:

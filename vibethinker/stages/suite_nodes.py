@@ -59,6 +59,7 @@ def _measured(run: BenchmarkRun, model: MeasuredModel, benchmark: BenchmarkSpec,
         "clr": run.clr.model_dump() if run.clr else None,
         "seed": run.seed,
         "precision": run.compute.precision,
+        "engine": run.compute.engine.kind,
     }
     inputs = {} if model.endpoint else {"model": model_node(model)}
     places = {"data": str(folder)} if local_files(benchmark, folder) else {}

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import mlflow
+import orjson
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_PARENT_RUN_ID
 
 from vibethinker.tracking.outbox import Outbox
+from vibethinker.tracking.tables import RESPONSES, Tables
 
 T = TypeVar("T")
 KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -24,6 +26,8 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 BATCH = 900
 """Metrics a request; MLflow takes 1,000."""
 PARAM_LENGTH = 500
+AS_TABLE = orjson.dumps([{"path": RESPONSES, "type": "table"}]).decode()
+"""By this tag MLflow's UI knows a table."""
 
 
 class MlflowMirror:
@@ -34,6 +38,7 @@ class MlflowMirror:
         mlflow.set_tracking_uri(uri)  # the registry's store looks logged models up there, whatever its client was given
         self._uri, self._experiment, self._artifact_root = uri, experiment, artifact_root
         self._ids: dict[str, str] = {}
+        self._tables: dict[str, Tables] = {}
         self._experiment_id = ""
         self._client: MlflowClient | None = None
         self._outbox = Outbox(f"MLflow at {uri}", _may_pass)
@@ -54,6 +59,7 @@ class MlflowMirror:
 
     def start_run(self, key: str, name: str, parent: str | None, tags: Mapping[str, str]) -> None:
         """A run under `key`, child of the run under `parent`."""
+        self._tables[key] = Tables()
 
         def send(client: MlflowClient) -> None:
             experiment = client.get_experiment_by_name(self._experiment)
@@ -78,7 +84,7 @@ class MlflowMirror:
         )
 
     def events(self, key: str, events: Sequence[Mapping[str, Any]]) -> None:
-        """The metrics among a stage's local events."""
+        """A stage's local events: metrics at once, shown responses and histograms as files that are sent now and then."""
         metrics = [
             Metric(name, float(value), int(e["t"] * 1000), int(e["step"]))
             for e in events
@@ -88,6 +94,18 @@ class MlflowMirror:
         for start in range(0, len(metrics), BATCH):
             part = metrics[start : start + BATCH]
             self._put(functools.partial(self._log_metrics, key, part))
+        tables = self._tables[key]
+        for event in events:
+            tables.add(event)
+        if tables.due():
+            self._put(functools.partial(self._log_tables, key, tables))
+
+    def _log_tables(self, key: str, tables: Tables, client: MlflowClient) -> None:
+        """Not by MLflow's own `log_table`: it appends to what is there, so that a retry would double rows."""
+        for name, text in tables.unsent():
+            client.log_text(self._ids[key], text, name)
+            if name == RESPONSES:
+                client.set_tag(self._ids[key], MLFLOW_LOGGED_ARTIFACTS, AS_TABLE)
 
     def _log_metrics(self, key: str, metrics: list[Metric], client: MlflowClient) -> None:
         client.log_batch(self._ids[key], metrics=metrics)
@@ -123,8 +141,10 @@ class MlflowMirror:
         self._put(send)
 
     def end_run(self, key: str, succeeded: bool) -> None:
-        """FINISHED or FAILED."""
+        """FINISHED or FAILED, once all its tables are sent."""
         status = "FINISHED" if succeeded else "FAILED"
+        if self._tables[key].files:
+            self._put(functools.partial(self._log_tables, key, self._tables[key]))
         self._put(lambda client: client.set_terminated(self._ids[key], status))
 
     def on_sent(self, action: Callable[[Mapping[str, str]], None]) -> None:

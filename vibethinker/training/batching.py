@@ -1,10 +1,16 @@
-"""From sequences to right-padded micro-batches within a token budget."""
+"""From sequences to right-padded micro-batches within a token budget, with little padding."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
+import numpy as np
 import torch
 from torch import Tensor
+
+MAX_PADDING = 0.1
+"""Padding stays under this share of the tokens of a step."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,10 @@ class TokenSequence:
     """SFT: 1. MGPO: the weighted advantage A'."""
     engine_logps: tuple[float, ...] = ()
     """MGPO: what the rollout engine gave each response token; empty elsewhere."""
+    old_logps: tuple[float, ...] = ()
+    """MGPO: the trainer's own log-probs of the response before the update, where a batch is used more than once."""
+    reference_logps: tuple[float, ...] = ()
+    """MGPO: the start model's, where there is a KL term."""
 
 
 @dataclass(frozen=True)
@@ -33,39 +43,102 @@ class Batch:
     """[N]"""
     engine_logps: Tensor
     """[N, L], 0 where there is none."""
+    old_logps: Tensor
+    """[N, L], 0 where there is none."""
+    reference_logps: Tensor
+    """[N, L], 0 where there is none."""
 
 
 def group_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices in groups of similar length, each of at most `budget` padded tokens (a longer sequence is a group of its own)."""
+    """Indices in groups of similar length, longest first: what does not fit into memory shows in the first.
+
+    A group has at most `budget` padded tokens (a longer sequence is a group of its own), and of all padded tokens under
+    MAX_PADDING are padding. Within that the groups are few and large, because a small model spends its time between
+    kernels: each may have the same number of padding tokens, the largest found that keeps the whole under the bound, and
+    then the smallest that makes no more groups.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    tokens = sum(lengths)
+
+    def groups(padding: int) -> list[list[int]]:
+        return _groups(lengths, order, budget, padding)
+
+    def share(padding: int) -> float:
+        padded = sum(len(group) * lengths[group[0]] for group in groups(padding))
+        return (padded - tokens) / padded
+
+    most = bisect_left(range(1, tokens), True, key=lambda padding: share(padding) >= MAX_PADDING)  # 0 is always right
+    least = bisect_left(range(most), -len(groups(most)), key=lambda padding: -len(groups(padding)))
+    return groups(min(least, most, key=share)) if lengths else []
+
+
+def _groups(lengths: Sequence[int], order: Sequence[int], budget: int, padding: int) -> list[list[int]]:
+    """The fewest groups of neighbours in `order` (longest first) with at most `padding` padding tokens each."""
     groups: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if groups and (len(groups[-1]) + 1) * lengths[index] <= budget:
+    longest = left = 0
+    for index in order:
+        left -= longest - lengths[index]
+        if groups and left >= 0 and (len(groups[-1]) + 1) * longest <= budget:
             groups[-1].append(index)
         else:
             groups.append([index])
+            longest, left = lengths[index], padding
     return groups
 
 
 def pad(sequences: Sequence[TokenSequence], pad_id: int, device: str) -> Batch:
     """Prompt and response one after the other, padded on the right."""
-    longest = max(len(s.prompt) + len(s.response) for s in sequences)
-    input_ids = torch.full((len(sequences), longest), pad_id)
-    attention_mask = torch.zeros((len(sequences), longest), dtype=torch.long)
-    response_mask = torch.zeros((len(sequences), longest), dtype=torch.bool)
-    engine_logps = torch.zeros((len(sequences), longest))
-    for row, s in enumerate(sequences):
-        whole = len(s.prompt) + len(s.response)
-        input_ids[row, :whole] = torch.tensor(s.prompt + s.response)
-        attention_mask[row, :whole] = 1
-        response_mask[row, len(s.prompt) : whole] = True
-        if s.engine_logps:
-            engine_logps[row, len(s.prompt) : whole] = torch.tensor(s.engine_logps)
+    prompts = torch.tensor([len(s.prompt) for s in sequences]).unsqueeze(-1)
+    ends = torch.tensor([len(s.prompt) + len(s.response) for s in sequences]).unsqueeze(-1)
+    positions = torch.arange(int(ends.max()))
+    tokens = positions < ends
+    response_mask = tokens & (positions >= prompts)
+    input_ids = torch.full(tokens.shape, pad_id)
+    ids = np.fromiter(chain.from_iterable(s.prompt + s.response for s in sequences), np.int64)
+    input_ids[tokens] = torch.from_numpy(ids)
     weights = torch.tensor([s.weight for s in sequences])
-    tensors = (input_ids, attention_mask, response_mask, weights, engine_logps)
-    return Batch(*(t.to(device) for t in tensors))
+    logps = [
+        _spread(sequences, response_mask, field)
+        for field in (lambda s: s.engine_logps, lambda s: s.old_logps, lambda s: s.reference_logps)
+    ]
+    return Batch(*(t.to(device) for t in (input_ids, tokens.long(), response_mask, weights, *logps)))
+
+
+def _spread(
+    sequences: Sequence[TokenSequence], response_mask: Tensor, field: Callable[[TokenSequence], tuple[float, ...]]
+) -> Tensor:
+    """A value for each response token, [N, L]; 0 elsewhere and for sequences that have none."""
+    spread = torch.zeros(response_mask.shape)
+    if any(field(s) for s in sequences):
+        values = chain.from_iterable(field(s) or (0.0,) * len(s.response) for s in sequences)
+        spread[response_mask] = torch.from_numpy(np.fromiter(values, np.float32))
+    return spread
 
 
 def micro_batches(sequences: Sequence[TokenSequence], budget: int, pad_id: int, device: str) -> list[Batch]:
-    """All sequences, longest last, in batches of at most `budget` padded tokens."""
+    """All sequences, longest first, in batches as `group_by_length` has them."""
     groups = group_by_length([len(s.prompt) + len(s.response) for s in sequences], budget)
     return [pad([sequences[i] for i in group], pad_id, device) for group in groups]
+
+
+def padding_share(batches: Sequence[Batch]) -> float:
+    """Which part of all tokens is padding; 0 without batches."""
+    if not batches:
+        return 0.0
+    padded = sum(b.input_ids.numel() for b in batches)
+    return (padded - sum(int(b.attention_mask.sum()) for b in batches)) / padded
+
+
+def share_out(batches: Sequence[Batch], processes: int) -> list[list[int]]:
+    """Indices of the batches that each process takes, even by padded tokens: the largest left goes to who has least.
+
+    Every process's own are in the order given; one may have none.
+    """
+    shares: list[list[int]] = [[] for _ in range(processes)]
+    loads = [0] * processes
+    sizes = [b.input_ids.numel() for b in batches]
+    for index in sorted(range(len(batches)), key=lambda i: -sizes[i]):
+        least = loads.index(min(loads))
+        shares[least].append(index)
+        loads[least] += sizes[index]
+    return [sorted(share) for share in shares]

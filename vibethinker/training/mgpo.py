@@ -1,205 +1,197 @@
 """MGPO as an objective of the training loop: roll out, grade, weigh, learn [A 3.4]."""
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import orjson
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from vibethinker.algorithms.long2short import long2short_rewards
-from vibethinker.algorithms.mgpo import clipped_objective, group_advantages, maxent_weight, pass_rate
-from vibethinker.config.mgpo import MgpoSettings, MgpoStageSettings
+from vibethinker.algorithms.surrogate import aggregate, clipped_surrogate, kl_estimate, truncated_importance
+from vibethinker.errors import VibeThinkerError
 from vibethinker.models.chat import decode_responses
 from vibethinker.models.logprobs import token_logprobs
-from vibethinker.records import Problem, Verdict
-from vibethinker.rollout.engine import Completion, Engine, Prompt, Sampling, derive_seed
-from vibethinker.runs.manifest import write_atomic
+from vibethinker.models.precision import forward_type
 from vibethinker.tracking.local import Tracker
-from vibethinker.training.batching import Batch, TokenSequence, micro_batches
-from vibethinker.training.sft import epoch_order
-from vibethinker.verifiers.grader import Grader
+from vibethinker.training.batching import Batch, TokenSequence, micro_batches, share_out
+from vibethinker.training.figures import UpdateFigures, length_histogram, p_c_histogram, rollout_figures
+from vibethinker.training.parallel import gather, world
+from vibethinker.training.sampling import RolloutBatch, Sampler
+from vibethinker.training.signal import Rollout, Signal, weigh
 
 SHOWN_SAMPLES = 4
 """Responses shown at every checkpoint."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """A problem with its tokenised prompt."""
-
-    problem: Problem
-    prompt: Prompt
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """A graded group: G completions of one problem."""
-
-    completions: list[Completion]
-    verdicts: list[Verdict]
-
-
-@dataclass(frozen=True)
-class Signal:
-    """What a rollout batch teaches. Shapes [Q] and [Q, G]."""
-
-    p_c: Tensor
-    w_me: Tensor
-    advantages: Tensor
-    """Weighted, A' = w_ME A."""
-
-
-def weigh(rollouts: Sequence[Rollout], settings: MgpoSettings, long2short: float) -> Signal:
-    """p_c from correctness alone; advantages from rewards (shaped under Long2Short), then weighted by w_ME [A 3.4]."""
-    correct = torch.tensor([[v.status == "correct" for v in r.verdicts] for r in rollouts])
-    known = torch.tensor([[v.status != "unknown" for v in r.verdicts] for r in rollouts])
-    lengths = torch.tensor([[len(c.token_ids) for c in r.completions] for r in rollouts])
-    rewards = correct.float()
-    if long2short:
-        rewards = long2short_rewards(rewards, correct, lengths, long2short)
-    p_c = pass_rate(correct, known)
-    w_me = maxent_weight(p_c.nan_to_num(0.0), settings.lambda_me)
-    return Signal(p_c, w_me, w_me.unsqueeze(-1) * group_advantages(rewards, known, settings.standardise))
+class GapExceeded(VibeThinkerError, ArithmeticError):
+    """The engine's log-probabilities are not the trainer's: what was sampled is not what the loss differentiates."""
 
 
 class MgpoObjective:
-    """One update per rollout batch, strictly on-policy: the ratio's denominator is the trainer's own log-prob [B]."""
+    """One update per rollout batch by default, strictly on-policy: the ratio's denominator is the trainer's own
+    log-probability [B]. With several minibatches it is the one from before the batch's first update."""
 
     def __init__(
         self,
         model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        engine: Engine,
-        grader: Grader,
-        tasks: Sequence[Task],
-        settings: MgpoSettings,
-        stage: MgpoStageSettings,
-        seed: int,
-        scratch: Path,
+        sampler: Sampler,
         tracker: Tracker,
+        precision: str,
+        load_reference: Callable[[], PreTrainedModel],
     ) -> None:
-        self.model, self.tokenizer, self.engine, self.grader = model, tokenizer, engine, grader
-        self.tasks, self.settings, self.stage, self.seed = tasks, settings, stage, seed
-        self.folder = scratch / "rollouts"
-        self.tracker = tracker
-        self._metrics: dict[str, float] = {}
-        self._sequences = 1
-        self._gaps: list[Tensor] = []
-        self._entropies: list[Tensor] = []
+        """load_reference: the stage's start model, for the KL from it."""
+        self.model, self.sampler, self.tracker, self.precision = model, sampler, tracker, precision
+        self.settings, self.stage = sampler.settings, sampler.stage
+        self.pad_id = int(sampler.tokenizer.pad_token_id)
+        self._load_reference = load_reference
+        self._reference: PreTrainedModel | None = None
+        self._index = -1
+        self._minibatches: list[list[Batch]] = []
+        self._sequences, self._tokens = 1, [1]
+        self._part = 0
+        self._figures = UpdateFigures()
+        self.last: dict[str, float] = {}
+        """Figures of the last step."""
+        self._rollout_figures: Mapping[str, float] = {}
 
     def batches(self, step: int) -> list[Batch]:
-        tasks = self._tasks(step)
-        rollouts = self._rollouts(step, tasks)
-        signal = weigh(rollouts, self.settings, self.stage.long2short)
-        self._sequences = signal.advantages.numel()
-        self._gaps, self._entropies = [], []
-        self._record(step, tasks, rollouts, signal)
-        sequences = [
-            TokenSequence(task.prompt.token_ids, completion.token_ids, advantage, completion.logps)
-            for task, rollout, row in zip(tasks, rollouts, signal.advantages.tolist(), strict=True)
-            for completion, advantage in zip(rollout.completions, row, strict=True)
-            if advantage != 0
-        ]
-        pad_id = int(self.tokenizer.pad_token_id)
-        return micro_batches(sequences, self.settings.tokens_per_micro_batch, pad_id, str(self.model.device))
+        index, self._part = divmod(step, self.settings.minibatches)
+        if index != self._index:
+            self._open(index)
+        self._figures = UpdateFigures()
+        return self._minibatches[self._part]
 
     def loss(self, batch: Batch) -> Tensor:
-        logps, entropies = token_logprobs(self.model, batch.input_ids, batch.response_mask, self.settings.temperature)
-        self._gaps.append((logps.detach() - batch.engine_logps).abs()[batch.response_mask])
-        self._entropies.append(entropies[batch.response_mask])
-        objective = clipped_objective(logps, logps.detach(), batch.weights, batch.response_mask, self.settings.clip_low)
-        return -objective.sum() / self._sequences
+        s, mask = self.settings, batch.response_mask
+        logps, entropies = token_logprobs(self.model, batch.input_ids, mask, s.temperature)
+        old = batch.old_logps if s.minibatches > 1 else logps.detach()
+        per_token, clipped = clipped_surrogate(logps, old, batch.weights, s.clip_low, s.clip_high)
+        if s.importance_cap:
+            per_token = per_token * truncated_importance(old, batch.engine_logps, s.importance_cap)
+        if s.kl or self._measures_kl:
+            divergence = kl_estimate(logps, self._reference_logps(batch))
+            self._figures.add("kl_start", divergence, mask)
+            per_token = per_token - s.kl * divergence if s.kl else per_token
+        self._record(batch, logps, old, entropies, clipped)
+        window = self.stage.max_response_tokens
+        tokens = self._tokens[self._part]
+        return -aggregate(per_token, mask, s.aggregation, self._sequences, tokens, window)
 
     def metrics(self) -> dict[str, float]:
-        if not self._gaps:
-            return self._metrics
-        gaps, entropies = torch.cat(self._gaps), torch.cat(self._entropies)
-        return self._metrics | {
-            "gap_mean": gaps.mean().item(),
-            "gap_max": gaps.max().item(),
-            "entropy": entropies.mean().item(),
-        }
+        """Figures of the last step; every process has to ask."""
+        self.last = {**self._rollout_figures, **self._figures.result()}
+        return self.last
 
-    def _tasks(self, step: int) -> list[Task]:
-        """The step's problems, each once: the same prompt twice in a step would get the same samples twice."""
-        size = min(self.settings.prompts_per_step, len(self.tasks))
-        epoch, batch = divmod(step, len(self.tasks) // size)
-        order = epoch_order(len(self.tasks), self.seed, epoch)[batch * size : (batch + 1) * size]
-        return [self.tasks[int(i)] for i in order]
+    def _open(self, index: int) -> None:
+        """Samples a rollout batch, or reads it back, and lays it out for its updates."""
+        batch = self.sampler.batch(index)
+        signal = weigh(batch.learned, self.settings, self.stage.long2short)
+        asked = signal if not batch.refilled else weigh(batch.asked, self.settings, self.stage.long2short)
+        self._tell(index, batch, asked)
+        parts = self.settings.minibatches
+        self._sequences = signal.advantages.numel() // parts
+        groups = [range(part, len(batch.learned), parts) for part in range(parts)]
+        self._tokens = [sum(len(c.token_ids) for q in part for c in batch.learned[q].completions) for part in groups]
+        self._minibatches = [self._laid_out(batch.learned, signal, part) for part in groups]
+        if parts > 1:
+            self._minibatches = self._with_old_logps(index)
+        self._index = index
 
-    def _rollouts(self, step: int, tasks: Sequence[Task]) -> list[Rollout]:
-        """Sampled and graded once, written before the update uses them; a repeated step reads them back (promise 2)."""
-        path = self.folder / f"step-{step}.json"
+    def _laid_out(self, rollouts: Sequence[Rollout], signal: Signal, questions: Sequence[int]) -> list[Batch]:
+        """Micro-batches of the responses that carry a gradient: without a KL term, those with an advantage."""
+        sequences = [
+            TokenSequence(rollouts[q].task.prompt.token_ids, completion.token_ids, advantage, completion.logps)
+            for q in questions
+            for completion, advantage, masked in zip(
+                rollouts[q].completions, signal.advantages[q].tolist(), signal.masked[q].tolist(), strict=True
+            )
+            if advantage != 0 or (self.settings.kl and not masked)
+        ]
+        return micro_batches(sequences, self.settings.tokens_per_micro_batch, self.pad_id, str(self.model.device))
+
+    def _with_old_logps(self, index: int) -> list[list[Batch]]:
+        """The trainer's log-probabilities before the batch's first update, on the very micro-batches of the updates: a
+        ratio then starts at exactly 1. Written down, since later weights can't give them again."""
+        path = self.sampler.folder / f"step-{index}.old.safetensors"
+        flat = [batch for part in self._minibatches for batch in part]
         if path.exists():
-            self._metrics = {}
-            return [_read_rollout(row) for row in orjson.loads(path.read_bytes())]
-        started = time.perf_counter()
-        sampling = Sampling(
-            self.settings.group_size,
-            self.stage.max_response_tokens,
-            self.settings.temperature,
-            seed=derive_seed(self.seed, step),
-        )
-        groups = self.engine.generate([t.prompt for t in tasks], sampling)
-        generated = time.perf_counter()
-        rollouts = grade_groups(self.grader, self.tokenizer, tasks, groups)
-        self._metrics = {"seconds_rollout": generated - started, "seconds_reward": time.perf_counter() - generated}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(
-            path, orjson.dumps([asdict(r) | {"verdicts": [v.model_dump() for v in r.verdicts]} for r in rollouts])
-        )
-        return rollouts
+            saved = load_file(path, device=str(self.model.device))
+            old = [saved[str(i)] for i in range(len(flat))]
+        else:
+            old = self._old_logps(flat)
+            if world().first:
+                _save(path, old)
+        found = iter([replace(batch, old_logps=logps) for batch, logps in zip(flat, old, strict=True)])
+        return [[next(found) for _ in part] for part in self._minibatches]
 
-    def _record(self, step: int, tasks: Sequence[Task], rollouts: Sequence[Rollout], signal: Signal) -> None:
-        completions = [c for r in rollouts for c in r.completions]
-        verdicts = [v for r in rollouts for v in r.verdicts]
-        count = len(completions)
-        known = signal.p_c[~signal.p_c.isnan()]
-        self._metrics = self._metrics | {
-            "reward": sum(v.status == "correct" for v in verdicts) / count,
-            "unknown": sum(v.status == "unknown" for v in verdicts) / count,
-            "p_c_mean": known.mean().item(),
-            "w_mean": signal.w_me.mean().item(),
-            "zero_advantage_share": (signal.advantages == 0).float().mean().item(),
-            "response_tokens": sum(len(c.token_ids) for c in completions) / count,
-            "truncated": sum(c.finish_reason == "length" for c in completions) / count,
-        }
-        bins = self.settings.group_size + 1  # one for each value that p_c can take
-        counts = torch.histc(known, bins, 0, 1).int().tolist()
-        self.tracker.histogram("p_c", step + 1, [i / bins for i in range(bins + 1)], counts)
-        if step % self.settings.checkpoint_every == 0:
-            self.tracker.samples(
-                step + 1, [self._shown(t, r) for t, r in list(zip(tasks, rollouts, strict=True))[:SHOWN_SAMPLES]]
+    @torch.no_grad()
+    def _old_logps(self, batches: Sequence[Batch]) -> list[Tensor]:
+        own: dict[int, Tensor] = {}
+        for i in share_out(batches, world().count)[world().rank]:
+            batch = batches[i]
+            with forward_type(self.model, self.precision):
+                logps, _ = token_logprobs(self.model, batch.input_ids, batch.response_mask, self.settings.temperature)
+            own[i] = logps.cpu()
+        found = {i: logps for share in gather(own) for i, logps in share.items()}
+        return [found[i].to(self.model.device) for i in range(len(batches))]
+
+    @property
+    def _measures_kl(self) -> bool:
+        """At checkpoints, on the rows that are trained."""
+        return self._part == 0 and (self._index + 1) % self.settings.checkpoint_every == 0
+
+    @torch.no_grad()
+    def _reference_logps(self, batch: Batch) -> Tensor:
+        if self._reference is None:
+            self._reference = self._load_reference()
+        found, _ = token_logprobs(self._reference, batch.input_ids, batch.response_mask, self.settings.temperature)
+        return found
+
+    def _record(self, batch: Batch, logps: Tensor, old: Tensor, entropies: Tensor, clipped: Tensor) -> None:
+        mask = batch.response_mask
+        gap = (old - batch.engine_logps).detach().abs()
+        self._figures.add("gap", gap, mask, largest=True)
+        self._figures.add("entropy", entropies, mask)
+        if self.settings.minibatches > 1:
+            self._figures.add("ratio", (logps - old).exp(), mask, largest=True)
+            self._figures.add("clip_share", clipped, mask)
+        mean = gap[mask].mean().item()
+        if mean > self.settings.max_gap:  # one that is no number is the loop's to refuse
+            raise GapExceeded(
+                f"rollout batch {self._index + 1}: engine and trainer differ by {mean:.3g} nats a token on average, above "
+                f"mgpo.max_gap = {self.settings.max_gap:g}; the update was refused, the last checkpoint stays. Run both in one "
+                "precision, or raise the limit if this is meant"
             )
 
-    def _shown(self, task: Task, rollout: Rollout) -> Mapping[str, object]:
-        verdict = rollout.verdicts[0]
-        (response,) = decode_responses(self.tokenizer, [rollout.completions[0].token_ids])
+    def _tell(self, index: int, batch: RolloutBatch, signal: Signal) -> None:
+        self._rollout_figures = rollout_figures(batch, signal)
+        if not world().first:
+            return
+        step = (index + 1) * self.settings.minibatches
+        self.tracker.histogram("p_c", step, *p_c_histogram(signal, self.settings.group_size))
+        self.tracker.histogram("response_tokens", step, *length_histogram(batch, self.stage.max_response_tokens))
+        if index % self.settings.checkpoint_every == 0:
+            rows = list(zip(batch.asked, signal.advantages[:, 0].tolist(), strict=True))[:SHOWN_SAMPLES]
+            self.tracker.samples(step, [self._shown(rollout, advantage) for rollout, advantage in rows])
+
+    def _shown(self, rollout: Rollout, advantage: float) -> Mapping[str, object]:
+        verdict, completion = rollout.verdicts[0], rollout.completions[0]
+        (response,) = decode_responses(self.sampler.tokenizer, [completion.token_ids])
         return {
-            "question": task.problem.question,
+            "question": rollout.task.problem.question,
             "response": response,
             "status": verdict.status,
             "extracted": verdict.extracted,
+            "tokens": len(completion.token_ids),
+            "finish_reason": completion.finish_reason,
+            "advantage": advantage,
         }
 
 
-def grade_groups(
-    grader: Grader, tokenizer: PreTrainedTokenizerBase, tasks: Sequence[Task], groups: Sequence[Sequence[Completion]]
-) -> list[Rollout]:
-    """Decodes and grades every completion."""
-    texts = decode_responses(tokenizer, [c.token_ids for group in groups for c in group])
-    asked = [task.problem for task, group in zip(tasks, groups, strict=True) for _ in group]
-    verdicts = iter(grader.grade(list(zip(asked, texts, strict=True))))
-    return [Rollout(list(group), [next(verdicts) for _ in group]) for group in groups]
-
-
-def _read_rollout(row: dict[str, list[dict[str, object]]]) -> Rollout:
-    completions = [
-        Completion(tuple(c["token_ids"]), tuple(c["logps"]), c["finish_reason"])  # type: ignore[arg-type]
-        for c in row["completions"]
-    ]
-    return Rollout(completions, [Verdict.model_validate(v) for v in row["verdicts"]])
+def _save(path: Path, tensors: Sequence[Tensor]) -> None:
+    """Under another name first: a half-written file is never read."""
+    partial = path.with_suffix(".partial")
+    save_file({str(i): tensor.cpu() for i, tensor in enumerate(tensors)}, partial)
+    partial.replace(path)

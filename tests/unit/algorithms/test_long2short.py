@@ -46,6 +46,15 @@ def test_lambda_zero_changes_nothing() -> None:
     assert shaped([True, True], [3, 9], 0.0) == [1.0, 1.0]
 
 
+def test_lengths_of_incorrect_responses_do_not_matter() -> None:
+    assert shaped([True, True, False], [10, 20, 1]) == shaped([True, True, False], [10, 20, 40_000])
+
+
+def test_the_order_inside_a_group_does_not_matter() -> None:
+    forth, back = shaped([True, False, True, True], [7, 3, 90, 11]), shaped([True, True, False, True], [11, 90, 3, 7])
+    assert forth == pytest.approx(back[::-1])
+
+
 def test_groups_do_not_touch_each_other() -> None:
     flags = torch.tensor([[True, True], [True, True]])
     found = long2short_rewards(flags.float(), flags, torch.tensor([[10, 20], [500, 500]]), 0.2)
@@ -68,5 +77,8 @@ def test_promises(group: list[tuple[bool, int]], lambda_len: Fraction) -> None:
     assert found == pytest.approx(expected(correct, lengths, lambda_len), abs=1e-5)
     assert sum(found) == pytest.approx(sum(correct), abs=1e-4)  # zero-sum inside C
     assert all(r == 0.0 for r, c in zip(found, correct, strict=True) if not c)
+    shifts = [abs(r - 1) for r, c in zip(found, correct, strict=True) if c]
+    uneven = len({n for n, c in zip(lengths, correct, strict=True) if c}) > 1
+    assert max(shifts, default=0.0) == pytest.approx(float(lambda_len) if uneven else 0.0, abs=1e-6)
     inside = sorted((n, -r) for r, c, n in zip(found, correct, lengths, strict=True) if c)
     assert [r for _, r in inside] == sorted(r for _, r in inside)  # shorter is never worse

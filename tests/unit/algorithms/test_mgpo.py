@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from vibethinker.algorithms.mgpo import (
     STD_EPSILON,
-    clipped_objective,
     group_advantages,
     maxent_distance,
     maxent_weight,
@@ -66,6 +65,19 @@ def test_weight_is_symmetric_and_bounded(p: float, lambda_me: float) -> None:
     assert 2**-lambda_me - 1e-12 <= both[0].item() <= 1 + 1e-12
 
 
+@given(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.01, 8))
+@settings(max_examples=100, deadline=None)
+def test_weight_is_largest_at_a_half_and_falls_on_either_side(a: float, b: float, lambda_me: float) -> None:
+    near, far = sorted((a, b))
+    for side in (-1, 1):
+        p = torch.tensor([0.5, 0.5 + side * near, 0.5 + side * far], dtype=torch.float64)
+        at_half, nearer, farther = maxent_weight(p, lambda_me).tolist()
+        assert at_half == 1.0
+        assert nearer >= farther
+        if far - near > 1e-6:
+            assert nearer > farther
+
+
 @given(st.floats(0.01, 0.99))
 @settings(max_examples=50, deadline=None)
 def test_distance_is_ln_2_minus_entropy(p: float) -> None:
@@ -93,6 +105,12 @@ def test_unknown_leaves_the_denominator_and_gets_nothing() -> None:
     rewards = torch.tensor([[1.0, 0.0, 0.0]])
     found = group_advantages(rewards, torch.tensor([[True, True, False]]), "none")
     assert found.tolist() == [[0.5, -0.5, 0.0]]  # the mean is 1/2, not 1/3
+
+
+def test_the_reward_of_an_unknown_is_never_read() -> None:
+    rewards = torch.tensor([[1.0, 0.0, math.nan, math.inf]])
+    found = group_advantages(rewards, torch.tensor([[True, True, False, False]]), "none")
+    assert found.tolist() == [[0.5, -0.5, 0.0, 0.0]]
 
 
 @pytest.mark.parametrize("standardise", ["sample", "population", "none"])
@@ -125,28 +143,22 @@ def test_advantages_are_numpys_over_the_known(group: list[tuple[float, bool]], s
     assert found == pytest.approx(expected, abs=1e-9)
 
 
-def test_clipping_on_both_signs_by_hand() -> None:
-    # rows: A = 2 and A = -2; ratios 0.5, 1.5, 1.1; eps = 0.2
-    ratios = torch.tensor([[0.5, 1.5, 1.1], [0.5, 1.5, 1.1]])
-    logps = ratios.log().requires_grad_()
-    found = clipped_objective(logps, torch.zeros(2, 3), torch.tensor([2.0, -2.0]), torch.ones(2, 3), 0.2)
-    # A > 0: 0.5 stays (a fall is not clipped), 1.5 -> 1.2; A < 0: 0.5 -> 0.8, 1.5 stays (worse, so min keeps it)
-    assert found.tolist() == pytest.approx([2 * (0.5 + 1.2 + 1.1) / 3, -2 * (0.8 + 1.5 + 1.1) / 3])
-    found.sum().backward()
-    assert logps.grad is not None
-    # d/dlogp of ratio * A is ratio * A; a clipped token has none
-    assert logps.grad.flatten().tolist() == pytest.approx([1 / 3, 0, 2.2 / 3, 0, -1, -2.2 / 3])
+GROUPS = st.lists(st.tuples(st.sampled_from([0.0, 0.75, 1.0, 1.25]), st.booleans()), min_size=2, max_size=16)
 
 
-def test_each_sequence_is_averaged_over_its_own_tokens() -> None:
-    logps = torch.tensor([[1.5, 0.5, 7.0], [2.0, 7.0, 7.0], [7.0, 7.0, 7.0]]).log()
-    mask = torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0]])
-    found = clipped_objective(logps, torch.zeros(3, 3), torch.tensor([1.0, -1.0, 5.0]), mask, 0.9)
-    assert found.tolist() == pytest.approx([1.0, -2.0, 0.0])
+@given(GROUPS, st.integers(-64, 64), st.sampled_from(["sample", "population", "none"]))
+@settings(max_examples=100, deadline=None)
+def test_advantages_are_zero_sum_and_keep_under_a_shift(
+    group: list[tuple[float, bool]], shift: int, standardise: Std
+) -> None:
+    rewards, seen = torch.tensor([[r for r, _ in group]]), torch.tensor([[k for _, k in group]])
+    found = group_advantages(rewards, seen, standardise)
+    assert found.sum().item() == pytest.approx(0.0, abs=1e-5)
+    assert (found[~seen] == 0).all()
+    torch.testing.assert_close(group_advantages(rewards + shift, seen, standardise), found, rtol=1e-4, atol=1e-4)
 
 
-def test_on_policy_gradient_is_the_policy_gradient() -> None:
-    logps = torch.tensor([[-1.0, -3.0], [-0.5, -2.0]], requires_grad=True)
-    clipped_objective(logps, logps.detach(), torch.tensor([1.5, -0.5]), torch.ones(2, 2), 0.2).sum().backward()
-    assert logps.grad is not None
-    assert logps.grad.tolist() == [[0.75, 0.75], [-0.25, -0.25]]  # A / |y|
+def test_a_weight_on_the_reward_would_cancel() -> None:
+    rewards = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    weighted = group_advantages(0.5 * rewards, known(1, 4), "sample")
+    torch.testing.assert_close(weighted, group_advantages(rewards, known(1, 4), "sample"), rtol=1e-5, atol=0)

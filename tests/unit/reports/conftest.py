@@ -197,20 +197,55 @@ class FakeRun:
             self.seal(f"mgpo-{name}", folder, steps)
 
 
+WINDOW = 48
+
+
 def _mgpo_step(tracker: LocalTracker, step: int, level: float, rng: np.random.Generator) -> None:
+    lengths = rng.integers(4, WINDOW, 384)
     p = rng.binomial(8, rng.beta(3 * level, 3 * (1 - level), 48)) / 8
     values = {
         "reward": p.mean(),
         "p_c_mean": p.mean(),
         "w_mean": 0.55 + rng.normal(0, 0.02),
         "zero_advantage_share": ((p == 0) | (p == 1)).mean(),
-        "response_tokens": 30 + 6 * level + rng.normal(),
+        "refilled": 0.0,
+        "unknown": 0.0,
+        "response_tokens": lengths.mean(),
+        "response_tokens_max": float(lengths.max()),
+        "truncated": 0.01 * level,
         "entropy": 0.5 - 0.2 * level + rng.normal(0, 0.01),
-        "gap_mean": 1e-5 * rng.random(),
-    }
+        "gap_mean": 1e-6 * (1 + rng.random()),
+        "gap_max": 1e-4 * (1 + rng.random()),
+        "grad_norm": 0.3 + rng.normal(0, 0.02),
+        "seconds_rollout": 0.5,
+        "seconds_reward": 0.1,
+        "seconds_train": 0.3,
+        "seconds_reduce": 0.0,
+        "seconds_sync": 0.02,
+        "tokens_per_second": lengths.sum() / 0.6,
+        "train_tokens_per_second": 20_000.0,
+        "memory_gb": 1.5,
+        "padding_share": 0.04,
+    } | ({"kl_start": 1e-3 * step} if step % 10 == 0 else {})
     tracker.metrics(step, values)
     counts, edges = np.histogram(p, bins=9, range=(0, 1))
     tracker.histogram("p_c", step, edges.tolist(), counts.tolist())
+    counts, edges = np.histogram(lengths, bins=16, range=(0, WINDOW))
+    tracker.histogram("response_tokens", step, edges.tolist(), counts.tolist())
+    if step % 10 == 1:
+        tracker.samples(step, [_shown_row(step, "correct", 0.75), _shown_row(step, "incorrect", -0.25)])
+
+
+def _shown_row(step: int, status: str, advantage: float) -> dict[str, object]:
+    return {
+        "question": f"<b>What</b> at step {step}?",
+        "response": INJECTION,
+        "status": status,
+        "extracted": "<i>4</i>",
+        "tokens": 9,
+        "finish_reason": "length" if status == "incorrect" else "stop",
+        "advantage": advantage,
+    }
 
 
 @pytest.fixture

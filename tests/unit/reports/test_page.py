@@ -12,7 +12,9 @@ import yaml
 
 from vibethinker.reports.collect import collect
 from vibethinker.reports.page import flat, write_report
+from vibethinker.tracking.local import LocalTracker
 
+SIGNAL = ("mgpo", "p_c", "health", "lengths", "time")
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
@@ -56,7 +58,7 @@ def test_all_sections_and_files_are_there(page: Path) -> None:
         *("result", "scores", "spectrum", "signal", "stages", "promotion", "protocol", "data", "examples", "reproduce"),
     ]
     plots = {p.stem for p in (page.parent / "plots").glob("*.png")}
-    assert plots == {"overall", "heat_map", "trajectories", "spectrum", "mgpo", "p_c", "cost"}
+    assert plots == {"overall", "heat_map", "trajectories", "spectrum", *SIGNAL, "cost"}
     report = orjson.loads((page.parent / "report.json").read_bytes())
     assert report["hypotheses"][0]["verdict"] == "shown"
     assert yaml.safe_load((page.parent / "profile.yaml").read_text())["name"] == "tiny"
@@ -64,7 +66,7 @@ def test_all_sections_and_files_are_there(page: Path) -> None:
 
 def test_nothing_is_loaded_from_outside(page: Path) -> None:
     found = outline(page)
-    assert len(found.loads) == 7 and all(v.startswith("data:image/png;base64,") for v in found.loads)
+    assert len(found.loads) == 10 and all(v.startswith("data:image/png;base64,") for v in found.loads)
     assert not found.tags & {"script", "link", "iframe", "object"}
     assert "url(" not in page.read_text() and "@import" not in page.read_text()
 
@@ -73,6 +75,38 @@ def test_responses_are_escaped(page: Path) -> None:
     text = page.read_text()
     assert "<script>" not in text
     assert "&lt;script&gt;alert(&#39;owned&#39;)&lt;/script&gt; so x = {{ 7 * 7 }} &amp; \\boxed{4}" in text
+
+
+def test_responses_of_mgpo_are_escaped_and_folded_away(page: Path) -> None:
+    section = page.read_text().split('<section id="signal">')[1].split("</section>")[0]
+    assert "<b>What" not in section and "&lt;b&gt;What&lt;/b&gt; at step 11?" in section
+    assert "&lt;script&gt;" in section and "took <code>&lt;i&gt;4&lt;/i&gt;</code>" in section
+    before, after = section.split("<details>", 1)
+    assert "alert(" not in before and "alert(" in after
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", after))
+    assert "mgpo-maths-short: steps 1, 11, 21, 31" in text
+    assert "correct took &lt;i&gt;4&lt;/i&gt; +0.75 9" in text and "-0.25 9 cut" in text
+
+
+def test_mgpo_in_figures(page: Path) -> None:
+    section = page.read_text().split('<section id="signal">')[1].split("</section>")[0]
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
+    assert "stage steps reward zero adv. cut gap (largest) KL mgpo-maths-short 40 " in text
+    assert "stage rollout verdicts train sync tokens/s memory padding mgpo-maths-short 20 s 4.0 s 12 s 0.8 s" in text
+    assert "reduce" not in text and "1.5 GB 4%" in text
+
+
+def test_a_run_from_before_the_new_figures_still_gets_its_page(new_run: Callable[[], Any], tmp_path: Path) -> None:
+    run = new_run()
+    folder = run.output("mgpo-maths-short", {}, done=False, status="failed")
+    with LocalTracker(folder / "attempts" / "1" / "events.jsonl") as tracker:
+        for step in (1, 2):
+            tracker.metrics(step, {"loss": 0.0, "reward": 0.5, "tokens_per_second": 9e3, "seconds_train": 0.4})
+        tracker.samples(2, [{"question": "q", "response": "r", "status": "correct", "extracted": None}])
+    page = write_report(collect(run.write_run("failed"), run.workspace), tmp_path / "out")
+    assert {p.stem for p in (tmp_path / "out" / "plots").iterdir()} == {"mgpo", "time", "cost"}
+    assert "steps 2" in page.read_text()
+    outline(page)
 
 
 def test_what_people_look_for_is_on_the_page(page: Path) -> None:

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from vibethinker.reports.collect import collect
-from vibethinker.reports.data import Checkpoint, Choice, Curves, Histogram, Probe, ReportData, Trajectory
+from vibethinker.reports.data import Checkpoint, Choice, Probe, ReportData, Trajectory
 from vibethinker.reports.plots import PLOTS, draw, heat_map, spectrum, trajectories
-from vibethinker.reports.signal import mgpo_curves, p_c_map
 
 
 @pytest.fixture(scope="module")
@@ -57,23 +56,6 @@ def test_spectrum_starts_at_pass_at_1_and_reaches_all_samples(data: ReportData) 
     xs, ys = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
     assert (xs[0], xs[-1]) == (1, 16)
     assert ys[0] == pytest.approx(fused.pass_at_1.mean) and ys[xs == 8][0] == pytest.approx(fused.pass_at_k.mean)
-
-
-def test_stages_follow_each_other_on_one_axis() -> None:
-    stages = [Curves(f"mgpo-{n}", {"reward": [(1, 0.1), (2, 0.2)]}, ()) for n in ("a", "b")]
-    figure = mgpo_curves(stages)
-    assert figure is not None
-    lines = {line.get_label(): line for line in figure.axes[0].lines}
-    assert list(np.asarray(lines["mgpo-b"].get_xdata())) == [3, 4]
-
-
-def test_p_c_columns_pool_neighbours_to_shares() -> None:
-    rows = tuple(Histogram(step, (0.0, 0.5, 1.0), (step % 2, 3)) for step in range(1, 41))
-    figure = p_c_map([Curves("mgpo-a", {}, rows)])
-    assert figure is not None
-    shares = np.asarray(figure.axes[0].collections[0].get_array())
-    assert shares.shape == (2, 20)
-    assert shares[:, 0] == pytest.approx([1 / 7, 6 / 7])
 
 
 def test_without_data_there_is_no_picture(data: ReportData, tmp_path: Path, new_run: Callable[[], Any]) -> None:

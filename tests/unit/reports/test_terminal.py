@@ -37,6 +37,15 @@ def test_everything_is_there_at_80_columns(whole_run: Any) -> None:
     assert "…" not in text
 
 
+def test_mgpo_has_a_line_a_stage(whole_run: Any) -> None:
+    text = shown(whole_run)
+    (line,) = [row for row in text.splitlines() if row.strip().startswith("maths-long ") and " to " in row]
+    name, start, to, end, zero, cut, gap, kl, *times = line.split()
+    assert (name, to, cut, kl) == ("maths-long", "to", "1%", "0.03")
+    assert float(start) < float(end) and zero.endswith("%") and gap in ("1e-6", "2e-6")
+    assert times == ["15", "s", "3.0", "s", "9.0", "s", "0.6", "s"]
+
+
 def test_markup_in_texts_is_not_interpreted(new_run: Callable[[], Any]) -> None:
     run = new_run()
     run.write_run(promotion={"decision": "refused", "reason": "[bold red]x[/bold red] [/]"})

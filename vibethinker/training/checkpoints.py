@@ -1,0 +1,68 @@
+"""Checkpoints of the loop: weights, optimiser and state in one folder, which is there whole or not at all."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import PreTrainedModel
+
+from vibethinker.runs.work import flush
+
+FILES = ("weights.safetensors", "optimiser.pt", "state.json")
+
+
+@dataclass
+class State:
+    """Where the loop is; what a checkpoint holds besides weights and optimiser."""
+
+    step: int
+    history: list[dict[str, Any]]
+    """What `on_checkpoint` returned, once per checkpoint."""
+
+
+def finite(model: nn.Module) -> bool:
+    """Whether every weight is a number: one pass over them."""
+    return bool(torch.nn.utils.get_total_norm([p.detach() for p in model.parameters()]).isfinite())
+
+
+def save(model: PreTrainedModel, optimiser: torch.optim.Optimizer, state: State, scratch: Path) -> None:
+    """Writes scratch/checkpoint-<step>, then removes the one before.
+
+    It is written under another name and flushed to the disk first: neither a kill nor a power cut leaves a half-written one
+    to be read, and the one before stays until the new one is safe.
+    """
+    target = scratch / f"checkpoint-{state.step}"
+    if target.exists():
+        return
+    assert finite(model), "the loop refuses the step that makes weights that are no numbers"
+    partial = scratch / "partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_file({n: p.detach().contiguous() for n, p in model.named_parameters()}, partial / "weights.safetensors")
+    torch.save(optimiser.state_dict(), partial / "optimiser.pt")
+    (partial / "state.json").write_bytes(orjson.dumps({"step": state.step, "history": state.history}))
+    flush(scratch, [f"partial/{name}" for name in FILES])
+    partial.rename(target)
+    flush(scratch, [f"{target.name}/state.json"])  # the new name too
+    for old in scratch.glob("checkpoint-*"):
+        if old != target:
+            shutil.rmtree(old)
+
+
+def resume(model: PreTrainedModel, optimiser: torch.optim.Optimizer, scratch: Path) -> State:
+    """Loads the latest checkpoint into model and optimiser; step 0 where there is none."""
+    found = sorted(scratch.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+    if not found:
+        return State(0, [])
+    weights = load_file(found[-1] / "weights.safetensors")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(weights[name])
+    optimiser.load_state_dict(torch.load(found[-1] / "optimiser.pt", weights_only=True, map_location=model.device))
+    saved = orjson.loads((found[-1] / "state.json").read_bytes())
+    return State(saved["step"], saved["history"])
