@@ -99,12 +99,13 @@ class Display:
         with self._lock:
             if node in self._bars:
                 self._progress.remove_task(self._bars.pop(node))
-        line = f"{node:<28}{text}".rstrip()
+        wide = max(NAME, len(node)) + 1
+        line = f"{node:<{wide}}{text}".rstrip()
         if not self.console.is_terminal:
             self.say(line)
             return
         row = Table.grid()  # a text that is too long goes on below itself
-        row.add_column(width=28)
+        row.add_column(width=wide)
         row.add_column()
         row.add_row(node, text.rstrip())
         self.console.print(row)

@@ -1,6 +1,6 @@
-"""MaxEnt-guided policy optimisation: the pieces of J(theta) as pure functions [A 3.4].
+"""MaxEnt-guided policy optimisation: from a group's verdicts and rewards to its weighted advantages [A 3.4].
 
-Shapes: Q questions of a rollout batch, G rollouts a question, N sequences in a micro-batch, T response tokens.
+Shapes: Q questions of a rollout batch, G rollouts a question. From there to the loss: `surrogate`.
 """
 
 from typing import Literal
@@ -53,15 +53,3 @@ def group_advantages(rewards: Tensor, known: Tensor, standardise: Literal["sampl
     degrees = count - 1 if standardise == "sample" else count
     variance = centred.square().sum(-1, keepdim=True) / degrees.clamp(min=1)
     return centred / (variance.sqrt() + STD_EPSILON)
-
-
-def clipped_objective(logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor, clip: float) -> Tensor:
-    """Per-sequence mean over tokens of min(rho A', clip(rho, 1-eps, 1+eps) A') [A 3.4].
-
-    Args: logps, old_logps: [N, T] of the sampled tokens; advantages: [N], already weighted by w_ME; mask: [N, T], 1 on
-    response tokens. Returns [N]; the loss is minus its sum over the number of sequences in the whole rollout batch.
-    """
-    ratio = torch.exp(logps - old_logps)
-    weighted = advantages.unsqueeze(-1)
-    per_token = torch.minimum(ratio * weighted, ratio.clamp(1 - clip, 1 + clip) * weighted)
-    return (per_token * mask).sum(-1) / mask.sum(-1).clamp(min=1)

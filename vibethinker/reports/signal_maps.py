@@ -14,8 +14,10 @@ from vibethinker.reports.data import Curves, Histogram
 from vibethinker.reports.signal import SHARE, divide, laid_out, line, trailing_mean
 from vibethinker.reports.style import INK, PERCENT, RED, STAGES, figure, panels, tidy
 
-COLUMNS = 20
-"""Columns of a stage at most: neighbouring steps are pooled, a step alone is mostly noise."""
+COLUMNS, ALL_COLUMNS = 20, 80
+"""Columns of a stage and of all stages, at most: neighbouring steps are pooled, a step alone is mostly noise."""
+LETTERS = 90
+"""About so many are as wide as the picture."""
 COUNT = FuncFormatter(lambda value, _: f"{value:,.0f}")
 Placed = tuple[Curves, int, int]
 Pick = Callable[[Curves], tuple[Histogram, ...]]
@@ -73,15 +75,16 @@ def lengths(stages: Sequence[Curves]) -> Figure | None:
 
 
 def name_stages(axis: Axes, placed: Sequence[Placed]) -> None:
-    """Each stage's name above it; every second one higher where they would run into each other."""
-    total = placed[-1][2]
-    room = [(end - start) / total * 100 for _, start, end in placed]  # about 100 characters are as wide as the axis
-    crowded = any(len(stage.node) > space for (stage, _, _), space in zip(placed, room, strict=True))
-    for place, (stage, start, end) in enumerate(placed):
+    """Each stage's name above it; higher where it would run into the one before it."""
+    taken: list[float] = []  # where the last name of each row ends
+    for stage, start, end in placed:
+        middle, half = (start + end + 1) / 2, placed[-1][2] * len(stage.node) / LETTERS / 2
+        row = next((i for i, before in enumerate(taken) if before < middle - half), len(taken))
+        taken[row : row + 1] = [middle + half]
         axis.annotate(
             stage.node,
-            ((start + end + 1) / 2, 1),
-            xytext=(0, 17 if crowded and place % 2 else 4),
+            (middle, 1),
+            xytext=(0, 4 + 13 * row),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             ha="center",
@@ -93,7 +96,8 @@ def name_stages(axis: Axes, placed: Sequence[Placed]) -> None:
 def _map(axis: Axes, placed: Sequence[Placed], pick: Pick) -> QuadMesh:
     """Columns of steps, rows of bins, one scale of colours for all stages."""
     axis.grid(False)
-    columns = [_columns(pick(stage), start, end) for stage, start, end in placed]
+    least = placed[-1][2] / ALL_COLUMNS
+    columns = [_columns(pick(stage), start, end, least) for stage, start, end in placed]
     brightest = max(shares.max() for _, shares in columns)
     for (stage, _, end), (edges, shares) in zip(placed, columns, strict=True):
         mesh = axis.pcolormesh(edges, pick(stage)[0].edges, shares.T, cmap="YlGnBu", vmin=0, vmax=brightest)
@@ -111,14 +115,15 @@ def _means(axis: Axes, placed: Sequence[Placed], metric: str) -> None:
 
 
 def _columns(
-    histograms: Sequence[Histogram], start: int, end: int
+    histograms: Sequence[Histogram], start: int, end: int, least: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Column edges [c + 1] and each column's shares [c, bins]; a column pools histograms and begins where the last ended.
 
-    Histograms of a stage have the same edges; one that differs from the first would not belong to this picture.
+    least: steps that a column pools at least. Histograms of a stage have the same edges; one that differs from the first
+    would not belong to this picture.
     """
     same = [h for h in histograms if h.edges == histograms[0].edges]
-    pooled = math.ceil(len(same) / COLUMNS)
+    pooled = math.ceil(len(same) * max(1 / COLUMNS, min(1, least / (end - start))))
     groups = [same[i : i + pooled] for i in range(0, len(same), pooled)]
     edges = np.array([start, *(g[-1].step + start for g in groups[:-1]), end]) + 0.5
     counts = np.array([np.sum([h.counts for h in g], axis=0) for g in groups], np.float64)

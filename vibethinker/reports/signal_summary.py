@@ -14,7 +14,9 @@ PARTS = {
     "sync": "seconds_sync",
 }
 """Where a step's time goes -> its metric: generating, then waiting for verdicts, updating, adding up the gradients of several
-devices, weights to the engine. A part that never takes any time is left out."""
+devices, weights to the engine."""
+LEAST = 1e-3
+"""A part with a smaller share of the stage's time is left out: on one device, nothing is added up."""
 ENDS = 8
 """The start and the end of a stage are the first and the last eighth of its steps."""
 
@@ -38,7 +40,7 @@ class StageSummary:
     kl: float | None
     """From the start model, as last measured, in nats a token."""
     seconds: dict[str, float]
-    """Part -> seconds, all steps; those above 0."""
+    """Part -> seconds, all steps."""
     speed: float | None
     """Generated tokens a second, mean."""
     memory_gb: float | None
@@ -52,10 +54,16 @@ def summarise(stages: Sequence[Curves]) -> Iterator[StageSummary]:
     for stage in stages:
         values = {name: [v for _, v in points] for name, points in stage.metrics.items() if points}
         if values:
-            yield _summary(stage.node, values)
+            yield _summary(stage, values)
 
 
-def _summary(node: str, values: dict[str, list[float]]) -> StageSummary:
+def seconds_by_part(stage: Curves) -> dict[str, float]:
+    """Part -> seconds of all steps; those that matter."""
+    found = {part: sum(v for _, v in stage.metrics.get(name, ())) for part, name in PARTS.items()}
+    return {part: seconds for part, seconds in found.items() if seconds > LEAST * sum(found.values())}
+
+
+def _summary(stage: Curves, values: dict[str, list[float]]) -> StageSummary:
     def mean(name: str) -> float | None:
         return fmean(values[name]) if name in values else None
 
@@ -64,7 +72,7 @@ def _summary(node: str, values: dict[str, list[float]]) -> StageSummary:
 
     reward = values.get("reward")
     return StageSummary(
-        node=node,
+        node=stage.node,
         steps=max(len(v) for v in values.values()),
         reward=_ends(reward) if reward else None,
         zero_advantage=mean("zero_advantage_share"),
@@ -72,7 +80,7 @@ def _summary(node: str, values: dict[str, list[float]]) -> StageSummary:
         gap=mean("gap_mean"),
         gap_max=most("gap_max"),
         kl=values["kl_start"][-1] if "kl_start" in values else None,
-        seconds={part: sum(values[name]) for part, name in PARTS.items() if any(values.get(name, ()))},
+        seconds=seconds_by_part(stage),
         speed=mean("tokens_per_second"),
         memory_gb=most("memory_gb"),
         padding=mean("padding_share"),

@@ -12,11 +12,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from vibethinker.reports.data import Curves
 from vibethinker.reports.signal import divide, laid_out, line
 from vibethinker.reports.signal_maps import Placed, name_stages
-from vibethinker.reports.signal_summary import PARTS
+from vibethinker.reports.signal_summary import PARTS, seconds_by_part
 from vibethinker.reports.style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, STAGES, figure, legend_above, tidy
 
-COLUMNS = 60
-"""Bars of a stage at most: neighbouring steps are pooled."""
+COLUMNS = 120
+"""Bars of all stages, about: neighbouring steps are pooled."""
 COLOURS = dict(zip(PARTS, (BLUE, ORANGE, GREEN, SKY, PURPLE), strict=True))
 NAMES = {
     "rollout": "rollout",
@@ -37,7 +37,7 @@ SMALL = {
 
 def time_spent(stages: Sequence[Curves]) -> Figure | None:
     """Above: seconds of each part of a step, stacked. Below: tokens a second and memory, those there are."""
-    placed = [row for row in laid_out(stages) if any(row[0].metrics.get(m) for m in PARTS.values())]
+    placed = [row for row in laid_out(stages) if seconds_by_part(row[0])]
     if not placed:
         return None
     shown = [m for m in SMALL if any(stage.metrics.get(m) for stage, _, _ in placed)]
@@ -57,7 +57,7 @@ def time_spent(stages: Sequence[Curves]) -> Figure | None:
 def _stack(axis: Axes, placed: Sequence[Placed]) -> None:
     totals = []
     for stage, start, end in placed:
-        edges, seconds = bars(stage, end - start)
+        edges, seconds = bars(stage, end - start, math.ceil(placed[-1][2] / COLUMNS))
         bottom = np.zeros(len(edges) - 1)
         for part, heights in seconds.items():
             axis.bar(
@@ -79,15 +79,16 @@ def _stack(axis: Axes, placed: Sequence[Placed]) -> None:
     axis.set_xlabel(f"step, over all stages{cut}")
 
 
-def bars(stage: Curves, steps: int) -> tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[np.float64]]]:
-    """Edges of the bars [n + 1], the first at 0.5, and each part's seconds a step in them [n]; parts without any left out."""
-    width = math.ceil(steps / COLUMNS)
+def bars(stage: Curves, steps: int, width: int) -> tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[np.float64]]]:
+    """Edges of the bars [n + 1], the first at 0.5, and each part's seconds a step in them [n]; of those that matter.
+
+    width: steps that a bar pools.
+    """
     edges = np.append(np.arange(0, steps, width), steps) + 0.5
     seconds = {}
-    for part, metric in PARTS.items():
-        at, values = np.array(stage.metrics.get(metric, ()), np.float64).reshape(-1, 2).T
-        if values.any():
-            seconds[part] = np.histogram(at, edges, weights=values)[0] / np.diff(edges)
+    for part in seconds_by_part(stage):
+        at, values = np.array(stage.metrics[PARTS[part]], np.float64).T
+        seconds[part] = np.histogram(at, edges, weights=values)[0] / np.diff(edges)
     return edges, seconds
 
 

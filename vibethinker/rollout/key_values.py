@@ -8,48 +8,69 @@ from transformers.cache_utils import DynamicLayer
 ROOM = 64
 """Columns reserved at the least beyond those in use; long rows reserve half their length."""
 
+Pair = tuple[Tensor, Tensor]
+"""Keys and values."""
+
 
 class ReservedLayer(DynamicLayer):
-    """Keys and values [N, heads, length, width] as views of larger buffers [at least N, heads, reserved, width]."""
+    """Keys and values [M, heads, length, width] as views of buffers [at least M, heads, at least length, width]."""
 
-    _buffers: tuple[Tensor, Tensor] | None = None
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._buffers: Pair | None = None
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
-    ) -> tuple[Tensor, Tensor]:
-        """Appends columns [N, heads, new, width]; returns all keys and values."""
-        if self._buffers is None:  # the prompts: kept as they are until each is repeated for its group
-            return super().update(key_states, value_states)  # type: ignore[no-any-return]
-        before, rows = self.keys.shape[-2], key_states.shape[0]
+    def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> Pair:
+        """Appends columns [M, heads, new, width]; returns all keys and values."""
+        held = self._held()
+        if held is None:  # the prompts: kept as they come until each is repeated for its group
+            return super().update(key_states, value_states)
+        before, rows = held[0].shape[-2], len(key_states)
         after = before + key_states.shape[-2]
-        if after > self._buffers[0].shape[-2]:
-            self._reserve(self.keys, self.values, 1)
-        keys, values = self._buffers
-        keys[:rows, :, before:after] = key_states
-        values[:rows, :, before:after] = value_states
-        self.keys, self.values = keys[:rows, :, :after], values[:rows, :, :after]
-        return self.keys, self.values
+        if self._buffers is None or after > self._buffers[0].shape[-2]:
+            self._buffers = _reserve(held, 1, after)
+        for buffer, new in zip(self._buffers, (key_states, value_states), strict=True):
+            buffer[:rows, :, before:after] = new
+        return self._show(rows, after)
 
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Each row `repeats` times, one after the other."""
-        self._reserve(self.keys, self.values, repeats)
+        held = self._held()
+        if held:
+            rows, _, length, _ = held[0].shape
+            self._buffers = _reserve(held, repeats, length)
+            self._show(rows * repeats, length)
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Row i becomes what row indices[i] was. Only rows that change are copied: let the last ones fill the holes."""
-        moved = (indices != torch.arange(len(indices), device=indices.device)).nonzero().squeeze(-1)
-        for whole in (self.keys, self.values):
-            whole[moved] = whole[indices[moved]]
-        self.keys, self.values = self.keys[: len(indices)], self.values[: len(indices)]
+        held = self._held()
+        if held:
+            moved = (indices != torch.arange(len(indices), device=indices.device)).nonzero().squeeze(-1)
+            for states in held:
+                states[moved] = states[indices[moved]]
+            self.keys, self.values = (states[: len(indices)] for states in held)
 
-    def _reserve(self, keys: Tensor, values: Tensor, repeats: int) -> None:
-        """New buffers with room for what is there, each row `repeats` times, and for further columns."""
-        rows, heads, length, width = keys.shape
-        room = (rows, repeats, heads, length + max(ROOM, length // 2), width)
-        pair = keys.new_empty(room), values.new_empty((*room[:-1], values.shape[-1]))
-        for buffer, old in zip(pair, (keys, values), strict=True):
-            buffer[:, :, :, :length] = old.unsqueeze(1)
-        self._buffers = pair[0].flatten(0, 1), pair[1].flatten(0, 1)
-        self.keys, self.values = (buffer[:, :, :length] for buffer in self._buffers)
+    def _held(self) -> Pair | None:
+        """What is there; None before the first columns (some models have layers that never get any)."""
+        return None if self.keys is None or self.values is None else (self.keys, self.values)
+
+    def _show(self, rows: int, length: int) -> Pair:
+        assert self._buffers is not None
+        pair = self._buffers[0][:rows, :, :length], self._buffers[1][:rows, :, :length]
+        self.keys, self.values = pair
+        return pair
+
+
+def _reserve(held: Pair, repeats: int, length: int) -> Pair:
+    """Buffers with what is held, each row `repeats` times, and with room beyond `length` columns."""
+    reserved = length + max(ROOM, length // 2)
+
+    def enlarged(states: Tensor) -> Tensor:
+        rows, heads, used, width = states.shape
+        buffer = states.new_empty(rows, repeats, heads, reserved, width)
+        buffer[:, :, :, :used] = states.unsqueeze(1)
+        return buffer.flatten(0, 1)
+
+    return enlarged(held[0]), enlarged(held[1])
 
 
 def empty_cache(config: PretrainedConfig) -> DynamicCache:

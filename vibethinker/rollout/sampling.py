@@ -38,14 +38,14 @@ def choose(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -
     if temperature != 1:
         shifted /= temperature
     mass = shifted.exp()
-    cumulative = (_nucleus(mass, top_p) if top_p < 1 else mass).cumsum(-1)
+    cumulative = (nucleus(mass, top_p) if top_p < 1 else mass).cumsum(-1)
     point = uniforms.unsqueeze(-1) * cumulative[:, -1:]
     tokens = torch.searchsorted(cumulative, point, right=True).clamp_(max=logits.shape[-1] - 1)
     total = mass.sum(-1) if top_p < 1 else cumulative[:, -1]
     return tokens.squeeze(-1), shifted.gather(-1, tokens).squeeze(-1) - total.log()
 
 
-def _nucleus(mass: Tensor, top_p: float) -> Tensor:
+def nucleus(mass: Tensor, top_p: float) -> Tensor:
     """Keeps the smallest set of most probable tokens whose share of the mass reaches top_p; the rest become 0. [N, V]."""
     ordered, index = mass.sort(-1, descending=True)
     before = ordered.cumsum(-1) - ordered

@@ -12,7 +12,7 @@ from vibethinker.rollout.engine import Completion, OnDone, Prompt, Sampling
 from vibethinker.rollout.key_values import empty_cache
 from vibethinker.rollout.sampling import choose, draw_uniforms
 
-LOOK_EVERY = 4
+LOOK_EVERY = 2
 """Steps between two looks at which rows have ended: a look waits for the device and moves rows of the cache."""
 
 Tell = Callable[[int, Completion], None]
@@ -53,6 +53,9 @@ class TransformersEngine:
         return {"engine": "transformers", "transformers": version("transformers"), "torch": version("torch")}
 
     def update_weights(self, state: Mapping[str, Tensor]) -> None:
+        broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
+        if broken:
+            raise ValueError(f"{len(broken)} weights are not finite, {broken[0]} first; the engine keeps those it had")
         own = self.model.state_dict()
         if any(own[name].data_ptr() != tensor.data_ptr() for name, tensor in state.items()):
             self.model.load_state_dict(dict(state))
@@ -109,7 +112,8 @@ class TransformersEngine:
             use_cache=True,
         )
         rows.positions += 1
-        return out.logits[:, -1]
+        logits: Tensor = out.logits[:, -1]
+        return logits
 
     def _prefill(self, prompts: Sequence[Prompt], sampling: Sampling) -> tuple[Tensor, _Rows]:
         """Next-token logits [N, V] and the rows, after one forward pass per prompt, left-padded, for its whole group."""

@@ -71,7 +71,7 @@ def _train(spec: StageSpec, work: Work, setting: Setting, sampler: Sampler) -> f
     )
 
     def on_checkpoint(step: int, loss: float) -> dict[str, Any]:
-        return {"step": step, "reward": objective.last["reward"]}
+        return {"step": step, "reward": objective.reward}
 
     history = train(setting.model, objective, settings, work.scratch, work.tracker, work.stop, on_checkpoint, spec.node)
     return float(history[-1]["reward"])

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -24,7 +24,7 @@ from vibethinker.errors import ConfigError
 from vibethinker.runs.exit_codes import SEALED, exit_code
 from vibethinker.runs.spec import StageSpec
 from vibethinker.stages.ending import Ending
-from vibethinker.stages.ranks import processes, read_endings
+from vibethinker.stages.ranks import RankEnding, processes, read_endings
 
 HOST = "127.0.0.1"
 SHUTDOWN = 5
@@ -44,7 +44,7 @@ def run_processes(name: str, spec: StageSpec, path: Path) -> Ending:
             elastic_launch(_config(spec), sys.executable)("-m", "vibethinker.stages.rank", name, str(path))
         except ChildFailedError as error:
             failures = error.failures
-    return _ending(spec, failures)
+    return ended(spec, read_endings(spec), failures)
 
 
 def _config(spec: StageSpec) -> LaunchConfig:
@@ -79,9 +79,8 @@ def _forwarding() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _ending(spec: StageSpec, failures: dict[int, ProcessFailure]) -> Ending:
+def ended(spec: StageSpec, endings: Sequence[RankEnding], failures: Mapping[int, ProcessFailure]) -> Ending:
     """Sealed if the first process sealed; else what ended first: a death without a word, or the earliest of what was told."""
-    endings = read_endings(spec)
     if any(e.rank == 0 and e.code == SEALED for e in endings):
         return Ending(SEALED)
     bad = [e for e in endings if e.code != SEALED]

@@ -7,7 +7,8 @@ Every event has `t` (Unix seconds) and `kind`:
     {"kind": "histogram", "name": str, "step": int, "edges": [b+1 floats], "counts": [b ints]}
     {"kind": "progress",  "label": str, "done": int, "total": int}
     {"kind": "note",      "text": str}
-    {"kind": "samples",   "step": int, "rows": [{"question", "response", "status", "extracted"}]}
+    {"kind": "samples",   "step": int, "rows": [{"question", "response", "status", "extracted",
+                  and of MGPO "tokens", "finish_reason", "advantage"}]}
 """
 
 import math

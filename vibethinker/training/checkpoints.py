@@ -26,8 +26,8 @@ class State:
 
 
 def finite(model: nn.Module) -> bool:
-    """Whether every weight is a number: one pass over them."""
-    return bool(torch.nn.utils.get_total_norm([p.detach() for p in model.parameters()]).isfinite())
+    """Whether every weight is a number: a sum shows each nan and inf."""
+    return bool(torch.stack([p.detach().sum() for p in model.parameters()]).isfinite().all())
 
 
 def save(model: PreTrainedModel, optimiser: torch.optim.Optimizer, state: State, scratch: Path) -> None:

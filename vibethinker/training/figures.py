@@ -10,7 +10,7 @@ from vibethinker.training.sampling import RolloutBatch
 from vibethinker.training.signal import Rollout, Signal
 
 LENGTH_BINS = 16
-"""Of the histogram of response lengths."""
+"""Of the histogram of response lengths, about."""
 
 
 def rollout_figures(batch: RolloutBatch, signal: Signal) -> dict[str, float]:
@@ -42,9 +42,11 @@ def p_c_histogram(signal: Signal, group_size: int) -> tuple[list[float], list[in
 
 
 def length_histogram(batch: RolloutBatch, window: int) -> tuple[list[float], list[int]]:
-    """Edges and counts of the response lengths, in tokens, from 0 to the window."""
-    counts = torch.histc(_lengths(batch.asked), LENGTH_BINS, 0, window).int().tolist()
-    return [window * i / LENGTH_BINS for i in range(LENGTH_BINS + 1)], counts
+    """Edges and counts of the response lengths, from 0 to the window or a little more: bins of equally many lengths."""
+    width = -(-window // LENGTH_BINS)
+    bins = window // width + 1
+    counts = torch.histc(_lengths(batch.asked), bins, 0, bins * width).int().tolist()
+    return [float(width * i) for i in range(bins + 1)], counts
 
 
 def _lengths(rollouts: Sequence[Rollout]) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from vibethinker.errors import Preempted
+from vibethinker.models.modes import recomputing
 from vibethinker.models.precision import forward_type
 from vibethinker.tracking.local import Tracker
 from vibethinker.training.batching import Batch, padding_share, share_out
@@ -173,9 +174,10 @@ def _learn(
 
 def _backward(model: PreTrainedModel, objective: Objective, settings: LoopSettings, batch: Batch) -> Tensor:
     """Adds the micro-batch's gradient; its loss, a float64 scalar."""
-    with forward_type(model, settings.precision):
-        loss = objective.loss(batch)
-    torch.autograd.backward(loss)
+    with recomputing(model, settings.gradient_checkpointing):
+        with forward_type(model, settings.precision):
+            loss = objective.loss(batch)
+        torch.autograd.backward(loss)
     return loss.detach().double()
 
 

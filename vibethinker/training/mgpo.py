@@ -52,8 +52,6 @@ class MgpoObjective:
         self._sequences, self._tokens = 1, [1]
         self._part = 0
         self._figures = UpdateFigures()
-        self.last: dict[str, float] = {}
-        """Figures of the last step."""
         self._rollout_figures: Mapping[str, float] = {}
 
     def batches(self, step: int) -> list[Batch]:
@@ -80,9 +78,14 @@ class MgpoObjective:
         return -aggregate(per_token, mask, s.aggregation, self._sequences, tokens, window)
 
     def metrics(self) -> dict[str, float]:
-        """Figures of the last step; every process has to ask."""
-        self.last = {**self._rollout_figures, **self._figures.result()}
-        return self.last
+        """Figures of the last update, with those of its rollout batch if it was the batch's first; every process has to ask."""
+        own = self._rollout_figures if self._part == 0 else {}
+        return {**own, **self._figures.result()}
+
+    @property
+    def reward(self) -> float:
+        """Mean of the last rollout batch."""
+        return self._rollout_figures["reward"]
 
     def _open(self, index: int) -> None:
         """Samples a rollout batch, or reads it back, and lays it out for its updates."""
@@ -169,7 +172,7 @@ class MgpoObjective:
         self._rollout_figures = rollout_figures(batch, signal)
         if not world().first:
             return
-        step = (index + 1) * self.settings.minibatches
+        step = index * self.settings.minibatches + 1
         self.tracker.histogram("p_c", step, *p_c_histogram(signal, self.settings.group_size))
         self.tracker.histogram("response_tokens", step, *length_histogram(batch, self.stage.max_response_tokens))
         if index % self.settings.checkpoint_every == 0:

@@ -1,4 +1,4 @@
-"""J(theta) in pieces, against values worked by hand and against numpy [A 3.4]."""
+"""From verdicts to weighted advantages, against values worked by hand and against numpy [A 3.4]."""
 
 import math
 from typing import Literal

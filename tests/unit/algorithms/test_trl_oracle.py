@@ -85,7 +85,7 @@ def tokens(tokenizer: Any) -> tuple[list[list[int]], list[list[int]]]:
 def engine_logps(responses: list[list[int]]) -> list[list[float]]:
     """What an engine unlike the trainer might have given: each about that of a uniform choice."""
     generator = torch.Generator().manual_seed(5)
-    return [(-4.5 + 0.5 * torch.randn(len(r), generator=generator)).tolist() for r in responses]
+    return [(-5.8 + 0.5 * torch.randn(len(r), generator=generator)).tolist() for r in responses]
 
 
 def trl_arguments(trl: Any, folder: Path, case: Case) -> Any:

@@ -74,6 +74,23 @@ def test_a_column_reaches_back_to_the_one_before_it() -> None:
     assert sorted({float(x) for x in np.asarray(mesh.get_coordinates())[..., 0].ravel()}) == [0.5, 4.5, 8.5]  # type: ignore[attr-defined]
 
 
+def test_a_short_stage_beside_a_long_one_gets_columns_as_wide() -> None:
+    def stage(name: str, steps: int) -> Curves:
+        return Curves(name, {}, tuple(Histogram(s, (0.0, 1.0), (1,)) for s in range(1, steps + 1)))
+
+    long, short = drawn(p_c_map([stage("mgpo-a", 760), stage("mgpo-b", 40)])).axes[0].collections
+    assert (len(np.asarray(long.get_array())[0]), len(np.asarray(short.get_array())[0])) == (20, 4)
+
+
+def test_names_that_would_touch_are_written_above_each_other() -> None:
+    stages = [Curves(f"mgpo-stage-{i}", flat(seconds_train=1.0)) for i in range(10)]
+    axis = drawn(time_spent(stages)).axes[0]
+    renderer = axis.figure.canvas.get_renderer()  # type: ignore[attr-defined,union-attr]
+    boxes = [text.get_window_extent(renderer) for text in axis.texts]
+    assert len(boxes) == 10
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
 def test_lengths_of_stages_with_different_windows() -> None:
     a, b = (
         Curves(f"mgpo-{w}", flat(response_tokens=w / 2, truncated=0.1), (), (Histogram(1, (0.0, w / 2, w), (1, 2)),))
@@ -87,8 +104,11 @@ def test_lengths_of_stages_with_different_windows() -> None:
 
 def test_bars_are_seconds_a_step() -> None:
     """Rollouts of every second step only, as with two updates a rollout batch."""
-    values = {"seconds_rollout": [(s, 3.0) for s in range(1, 121, 2)], "seconds_train": [(s, 1.0) for s in range(1, 121)]}
-    edges, seconds = bars(Curves("mgpo-a", {**values, "seconds_sync": [(1, 0.0)]}), 120)
+    values = {
+        "seconds_rollout": [(s, 3.0) for s in range(1, 121, 2)],
+        "seconds_train": [(s, 1.0) for s in range(1, 121)],
+    }
+    edges, seconds = bars(Curves("mgpo-a", {**values, "seconds_sync": [(1, 1e-4)]}), 120, 2)
     assert edges[:2].tolist() == [0.5, 2.5] and edges[-1] == 120.5
     assert list(seconds) == ["rollout", "train"]
     assert set(seconds["rollout"].tolist()) == {1.5} and set(seconds["train"].tolist()) == {1.0}

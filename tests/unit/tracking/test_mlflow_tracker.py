@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from mlflow import MlflowClient
 
-from vibethinker.tracking import outbox
+from vibethinker.tracking import outbox, tables
 from vibethinker.tracking.local import LocalTracker, read_events
 from vibethinker.tracking.mlflow_tracker import MlflowMirror
 
@@ -76,6 +77,79 @@ def test_runs_with_all_that_belongs_to_them(uri: str, tmp_path: Path) -> None:
     assert (dataset.dataset.name, dataset.dataset.digest) == ("split", "f" * 36)
     assert {f.path for f in client.list_artifacts(ids["run"])} == {"report.html", "plots"}
     assert [f.path for f in client.list_artifacts(ids["run"], "plots")] == ["plots/a.png"]
+
+
+def mgpo_events(path: Path, steps: range) -> list[dict[str, Any]]:
+    """As a stage writes them: a histogram a step, a shown response every second step."""
+    with LocalTracker(path) as tracker:
+        for step in steps:
+            tracker.histogram("p_c", step, [0.0, 0.5, 1.0], [step, 1])
+            if step % 2:
+                row = {"question": "<b>?", "response": "r" * 3000, "status": "correct", "extracted": None}
+                tracker.samples(step, [{**row, "advantage": 0.5}])
+    return list(read_events(path))
+
+
+def shown_table(client: MlflowClient, run: str, folder: Path) -> dict[str, Any]:
+    return dict(orjson.loads(Path(client.download_artifacts(run, "responses.json", str(folder))).read_bytes()))
+
+
+def test_responses_and_histograms_become_artifacts(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror = MlflowMirror(uri, "shown", (tmp_path / "artifacts").as_uri())
+    monkeypatch.setattr(tables, "EVERY", 0.0)
+    mirror.start_run("mgpo", "mgpo-a", None, {})
+    mirror.events("mgpo", mgpo_events(tmp_path / "1.jsonl", range(1, 4)))
+    ids = mirror.call(lambda client, ids: dict(ids), 60)
+    client = MlflowClient(uri)
+    assert len(shown_table(client, ids["mgpo"], tmp_path)["data"]) == 2  # while it works
+    monkeypatch.setattr(tables, "EVERY", 3600.0)
+    mirror.events("mgpo", mgpo_events(tmp_path / "2.jsonl", range(4, 6)))  # these are due only now and then
+    mirror.events("mgpo", mgpo_events(tmp_path / "3.jsonl", range(6, 8)))
+    mirror.end_run("mgpo", True)  # or at the end
+    mirror.close(60)
+    assert mirror.unsent == 0
+    found = shown_table(client, ids["mgpo"], tmp_path)
+    assert found["columns"] == ["step", "question", "response", "status", "extracted", "advantage"]
+    assert [row[0] for row in found["data"]] == [1, 3, 5, 7]
+    assert len(found["data"][0][2]) < 2100
+    page = Path(client.download_artifacts(ids["mgpo"], "p_c.html", str(tmp_path))).read_text()
+    assert page.count("<tr><th>step</th>") == 1 and page.index("<th>7</th>") < page.index("<th>1</th>")
+    assert [f.path for f in client.list_artifacts(ids["mgpo"])] == ["p_c.html", "responses.json"]
+    # MLflow itself knows it as a table
+    experiment = client.get_run(ids["mgpo"]).info.experiment_id
+    loaded = client.load_table(experiment, "responses.json", run_ids=[ids["mgpo"]])
+    assert loaded["advantage"].tolist() == [0.5] * 4
+
+
+def test_a_stage_that_starts_again_begins_new_tables(uri: str, tmp_path: Path) -> None:
+    mirror = MlflowMirror(uri, "again", (tmp_path / "artifacts").as_uri())
+    ids = []
+    for part in (range(1, 6), range(5, 8)):
+        mirror.start_run("mgpo", "mgpo-a", None, {})
+        mirror.events("mgpo", mgpo_events(tmp_path / f"{part}.jsonl", part))
+        mirror.end_run("mgpo", True)
+        ids.append(mirror.call(lambda client, ids: ids["mgpo"], 60))
+    mirror.close(60)
+    steps = [[row[0] for row in shown_table(MlflowClient(uri), run, tmp_path)["data"]] for run in ids]
+    assert steps == [[1, 3, 5], [5, 7]]
+
+
+@pytest.mark.usefixtures("one_try")
+def test_artifacts_wait_for_a_server_that_is_away(
+    uri: str, dead: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(tables, "EVERY", 0.0)
+    mirror = MlflowMirror(dead, "waits", (tmp_path / "artifacts").as_uri())
+    mirror.start_run("mgpo", "mgpo-a", None, {})
+    mirror.events("mgpo", mgpo_events(tmp_path / "1.jsonl", range(1, 4)))
+    mirror.events("mgpo", mgpo_events(tmp_path / "2.jsonl", range(4, 8)))
+    mirror.end_run("mgpo", True)
+    monkeypatch.setattr(mirror, "_connected", lambda: MlflowClient(uri))
+    run = mirror.call(lambda client, ids: ids["mgpo"], 60)
+    mirror.close(30)
+    assert mirror.unsent == 0
+    assert [row[0] for row in shown_table(MlflowClient(uri), run, tmp_path)["data"]] == [1, 3, 5, 7]
 
 
 def test_call_gives_results_and_raises_errors(uri: str) -> None:

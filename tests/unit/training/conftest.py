@@ -9,17 +9,12 @@ import pytest
 import torch
 
 from tests.unit.training.mgpo_lab import Lab
-from vibethinker.config.model import ScratchSettings
-from vibethinker.models.tiny import tiny_model, tiny_tokenizer
+from tests.unit.training.warm import warm_model, warm_problems
+from vibethinker.models.tiny import tiny_tokenizer
 from vibethinker.records import Problem
 from vibethinker.tracking.local import LocalTracker
-from vibethinker.training.loop import LoopSettings, train
-from vibethinker.training.schedule import constant
-from vibethinker.training.sft import SftObjective, tokenise
 from vibethinker.verifiers.grader import Grader, GraderSettings
 from vibethinker.verifiers.grading_pool import GradingPool
-
-SCRATCH = ScratchSettings(hidden_size=32, layers=1, heads=1, intermediate_size=32, max_length=64)
 
 
 @pytest.fixture(scope="session")
@@ -29,31 +24,12 @@ def tokenizer() -> Any:
 
 @pytest.fixture(scope="session")
 def problems() -> list[Problem]:
-    return [
-        Problem(
-            id=f"t/{a}",
-            domain="algebra",
-            question=f"Solve {a}x = {a * (1 + a % 4)} for x.",
-            verifier="maths",
-            answer=str(1 + a % 4),
-            traces=(f"\\boxed{{{1 + a % 4}}}", f"{a * (1 + a % 4)}/{a} \\boxed{{{1 + a % 4}}}"),
-            source="t",
-        )
-        for a in range(2, 14)
-    ]
+    return warm_problems()
 
 
 @pytest.fixture(scope="session")
 def warm(tokenizer: Any, problems: list[Problem], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Trained just enough that most responses end in a box."""
-    model = tiny_model(SCRATCH, tokenizer, 1).eval()
-    rows, _ = tokenise(problems, tokenizer, {}, "", 64)
-    objective = SftObjective(model, rows, 24, 4096, tokenizer.pad_token_id, 0)
-    settings = LoopSettings(60, constant(1e-2), 0.0, 1.0, 1000, "float32")
-    folder = tmp_path_factory.mktemp("warm")
-    with LocalTracker(folder / "events.jsonl") as tracker:
-        train(model, objective, settings, folder, tracker, lambda: False, lambda step, loss: {}, "warm")
-    return model
+    return warm_model(tokenizer, problems, tmp_path_factory.mktemp("warm"))
 
 
 @pytest.fixture

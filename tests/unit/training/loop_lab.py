@@ -56,6 +56,13 @@ class Lab:
         return dict(model.named_parameters()), history
 
 
+def train_and_keep(folder: Path, steps: int) -> None:
+    """For a process that may be killed at any moment: what was reached lies in folder/end.pt, written last."""
+    weights, history = Lab().train(folder, steps)
+    torch.save((weights, history), folder / "end.partial")
+    (folder / "end.partial").rename(folder / "end.pt")
+
+
 class Objective(SftObjective):
     """SFT in which the loss of one micro-batch can be made to go wrong."""
 

@@ -96,7 +96,7 @@ class Lab:
         )
 
         def on_checkpoint(step: int, loss: float) -> dict[str, Any]:
-            return {"step": step, "loss": loss, "reward": objective.last["reward"]}
+            return {"step": step, "loss": loss, "reward": objective.reward}
 
         history = train(objective.model, objective, settings, scratch, self.tracker, stop, on_checkpoint, "mgpo")
         return objective.model.state_dict(), history

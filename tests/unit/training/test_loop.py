@@ -1,6 +1,7 @@
 """The loop: stopped, crashed and continued runs end in the same bits; steps that are not finite are refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +141,10 @@ def test_training_changes_the_weights_and_lowers_the_loss(run: Runner, tmp_path:
 @pytest.mark.parametrize("how", ["nan", "inf", "nan gradient"])
 def test_a_step_that_is_not_finite_is_refused(run: Runner, tmp_path: Path, how: str) -> None:
     expected, history = run(tmp_path / "whole")
-    with pytest.raises(NonFinite, match="step 3"):
+    with pytest.raises(NonFinite, match=r"step 3: loss .*at fault is micro-batch 0 of \d .*refused-step-3"):
         run(tmp_path / "parts", fails_at=3, how=how)
     assert all(p.isfinite().all() for p in run.model.parameters())
-    assert [p.name for p in (tmp_path / "parts").glob("checkpoint-*")] == ["checkpoint-2"]
+    assert sorted(p.name for p in (tmp_path / "parts").iterdir()) == ["checkpoint-2", "refused-step-3"]
     found, continued = run(tmp_path / "parts")
     assert identical(found, expected)
     assert continued == history
@@ -171,7 +172,13 @@ def test_events_have_the_curves_and_the_progress(run: Runner, tmp_path: Path) ->
     points = [e for e in events if e["kind"] == "metrics"]
     assert [p["step"] for p in points] == [1, 2, 3, 4, 5, 6]
     assert points[2]["values"]["learning_rate"] == SETTINGS.schedule(2)
-    assert {"loss", "grad_norm", "tokens_per_second"} <= points[0]["values"].keys()
+    first = points[0]["values"]
+    assert {"loss", "grad_norm", "response_tokens"} <= first.keys()
+    assert first["train_tokens_per_second"] > 0
+    assert 0 < first["seconds_train"] < 60
+    assert 0 <= first["seconds_reduce"] < 1
+    assert 0 <= first["padding_share"] < 0.1
+    assert 0.1 < first["memory_gb"] < 20
     assert [(e["done"], e["total"]) for e in events if e["kind"] == "progress"] == [(i, 6) for i in range(1, 7)]
 
 
@@ -189,4 +196,21 @@ def test_bfloat16_trains_float32_weights(run: Runner, tmp_path: Path) -> None:
         "sft",
     )
     assert {p.dtype for p in model.parameters()} == {torch.float32}
+    moments = torch.load(tmp_path / "w/checkpoint-2/optimiser.pt")["state"].values()
+    assert {t.dtype for moment in moments for t in moment.values()} == {torch.float32}
     assert history[0]["loss"] > 0
+
+
+def test_weights_in_bfloat16_are_not_trained(run: Runner, tmp_path: Path) -> None:
+    model = run.fresh().bfloat16()
+    with pytest.raises(AssertionError, match="master weights are float32"):
+        train(model, run.objective(model), SETTINGS, tmp_path, run.tracker, lambda: False, lambda s, x: {}, "sft")
+
+
+def test_layers_computed_again_train_the_same_weights(run: Runner, tmp_path: Path) -> None:
+    expected, _ = run(tmp_path / "whole")
+    model = run.fresh()
+    settings = replace(SETTINGS, gradient_checkpointing=True)
+    train(model, run.objective(model), settings, tmp_path / "w", run.tracker, lambda: False, lambda s, x: {}, "sft")
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(weight, expected[name], rtol=1e-4, atol=1e-6)

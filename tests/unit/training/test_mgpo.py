@@ -135,7 +135,7 @@ def test_the_engine_agrees_with_the_trainer_at_every_step(lab: Lab, tmp_path: Pa
     assert all(p["gap_max"] < 1e-4 for p in points)
     assert all(p["entropy"] > 0 and 0 <= p["p_c_mean"] <= 1 and 0.25 <= p["w_mean"] <= 1 for p in points)
     for e in (e for e in events if e["kind"] == "histogram"):
-        end, count = {"p_c": (1, 4), "response_tokens": (12, 24)}[e["name"]]
+        end, count = {"p_c": (1, 4), "response_tokens": (13, 24)}[e["name"]]
         assert (e["edges"][0], e["edges"][-1], len(e["counts"])) == (0, end, len(e["edges"]) - 1)
         assert sum(e["counts"]) == count
     shown = [e for e in events if e["kind"] == "samples"]
@@ -220,7 +220,9 @@ def test_two_minibatches_learn_from_one_rollout_batch(lab: Lab, tmp_path: Path) 
     objective = lab.objective(tmp_path, settings_with(minibatches=2))
     first = objective.batches(0)
     rows = [r.weight for r in all_rows(objective, 0) if r.weight]
+    assert "reward" in objective.metrics()
     second = objective.batches(1)
+    assert "reward" not in objective.metrics()  # told once a rollout batch
     assert objective.sampler.engine.calls == 1  # type: ignore[attr-defined]
     assert sorted(w for b in [*first, *second] for w in b.weights.tolist()) == pytest.approx(sorted(rows))
     # before the first update the ratio is exactly 1, in the very batches that will be learned from

@@ -20,6 +20,9 @@ def problem(answer: str) -> Problem:
     return Problem(id=f"t/{answer}", domain="algebra", question="?", verifier="maths", answer=answer, source="t")
 
 
+CHOICE = Problem(id="t/c", domain="stem", question="A or B?", verifier="choice", answer="B", source="t")
+
+
 class Hostile(Grader):
     """The real grader, but for three responses that it would have to survive if it had such a fault."""
 
@@ -55,15 +58,16 @@ def test_verdicts_are_the_graders_in_order(pool: GradingPool) -> None:
         (problem("\\frac{1}{2}"), "\\boxed{0.5}"),
         (problem("x^2-1"), "\\boxed{(x-1)(x+1)}"),
         (problem("1"), "no answer at all"),
+        (CHOICE, "so \\boxed{B}"),
     ]
-    assert [pool.submit(*item) for item in items] == list(range(103))
-    while len(pool._verdicts) < 103:  # looks in while it would generate
+    assert [pool.submit(*item) for item in items] == list(range(104))
+    while len(pool._verdicts) < 104:  # looks in while it would generate
         pool.poll()
         time.sleep(0.001)
     found = pool.finish()
     with Grader() as grader:
         assert found == grader.grade(items)
-    assert found[3].status == "correct" and found[5].status == "incorrect"
+    assert found[3].status == found[103].status == "correct" and found[5].status == "incorrect"
 
 
 def test_it_can_be_used_again_and_for_nothing(pool: GradingPool) -> None:
