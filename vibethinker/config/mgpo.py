@@ -58,7 +58,7 @@ class MgpoSettings(Settings):
     """`sequence` is the report's mean over a response's tokens, then over responses [A 3.4]. Not the report's: `token`, one
     mean over all tokens of the update; `fixed`, a response's sum over its window's length, then the mean over responses."""
     kl: float = Field(default=0.0, ge=0)
-    """Weight of KL(policy || the stage's start model), estimated a token (k3). The report has no such term."""
+    """Weight of KL(policy || the stage's start model), estimated a token (rho times k3). The report has no such term."""
     importance_cap: float = Field(default=0.0, ge=0)
     """Corrects each token's loss by min(trainer's / engine's probability, cap), where engine and trainer differ in
     arithmetic; 0 is off. Not the report's."""

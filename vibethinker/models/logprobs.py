@@ -31,7 +31,7 @@ def token_logprobs(
     nothing is kept, so the same function serves old and reference log-probs. The head's weight gets its gradient as one
     tensor of its size; where .grad holds one already (a further micro-batch), autograd adds them, two for that moment.
     Args: input_ids: [N, L], right-padded; mask: bool [N, L], the tokens wanted (never position 0); entropy: False leaves
-    the second result zero and saves a fifth of the head's forward. Returns two float32 [N, L], zero outside mask.
+    the second result zero and saves a tenth of the head's forward. Returns two float32 [N, L], zero outside mask.
     """
     hidden = model.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
     wanted = mask[:, 1:]
@@ -178,10 +178,11 @@ def _statistics(logits: Tensor, entropy: bool, keep: bool) -> tuple[Tensor, Tens
 
 
 def _share(entropies: Tensor, log_weight: Tensor) -> Tensor:
-    """What a part of a distribution, of that log-probability and that entropy within, [rows], adds to the whole's entropy."""
-    return log_weight.exp() * (
-        entropies - log_weight.clamp(min=-1e4)
-    )  # a part of no weight adds 0, not 0 times infinity
+    """What a part of a distribution adds to the whole's entropy: its log-probability and its entropy within, [rows].
+
+    Clamped so that a part of no weight adds 0, not 0 times infinity.
+    """
+    return log_weight.exp() * (entropies - log_weight.clamp(min=-1e4))
 
 
 def _at(logits: Tensor, targets: Tensor, first: int) -> Tensor:

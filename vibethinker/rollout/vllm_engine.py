@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from vibethinker.config.model import EngineSettings
+from vibethinker.errors import ConfigError
 from vibethinker.rollout.engine import Completion, OnDone, Prompt, Sampling
 from vibethinker.rollout.undisturbed import undisturbed
 from vibethinker.rollout.vllm_setting import (
@@ -27,6 +28,10 @@ from vibethinker.rollout.vllm_setting import (
     sampling_parameters,
     weight_names,
 )
+
+
+_own_group: "list[VllmEngine]" = []
+"""Engines that share a process group which vLLM made, of this process alone; the trainer's own is not theirs to end."""
 
 
 class VllmEngine:
@@ -46,8 +51,13 @@ class VllmEngine:
         self._longest = int(arguments["max_model_len"])
         self._ends, self._names = end_tokens(folder), weight_names(folder)
         self._asleep = False
-        self._closes_group = not dist.is_initialized()
+        own_group = bool(_own_group) or not dist.is_initialized()
         self._engine = _start(arguments)
+        self._end = self._engine.engine_core._finalizer  # what vLLM would do at exit
+        if own_group:
+            _own_group.append(self)
+        else:
+            self._end.detach()
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -86,12 +96,14 @@ class VllmEngine:
             self._asleep = True
 
     def close(self) -> None:
-        self._engine.engine_core.shutdown()
-        if self._closes_group and dist.is_initialized():
-            from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
-
-            with undisturbed():
-                cleanup_dist_env_and_memory()
+        with undisturbed():
+            if _own_group == [self]:
+                self._end()  # and with it the process group
+            else:
+                self._end.detach()
+                self._engine.model_executor.shutdown()
+        if self in _own_group:
+            _own_group.remove(self)
 
     def _add(self, prompts: Sequence[Prompt], sampling: Sampling) -> None:
         from vllm import SamplingParams
@@ -137,7 +149,10 @@ def _start(arguments: Mapping[str, Any]) -> Any:
 
         # Where the trainer has met other processes, vLLM joins their group instead of making one, and takes its own device.
         backend = "external_launcher" if dist.is_initialized() and dist.get_world_size() > 1 else None
-        return LLMEngine.from_engine_args(EngineArgs(**arguments, distributed_executor_backend=backend))
+        try:
+            return LLMEngine.from_engine_args(EngineArgs(**arguments, distributed_executor_backend=backend))
+        except ValueError as error:
+            raise ConfigError(f"compute.engine: vLLM does not start with {arguments['model']}: {error}") from error
 
 
 def _name(prompt: int, sample: int) -> str:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from vibethinker.algorithms.surrogate import aggregate, clipped_surrogate, kl_estimate, truncated_importance
+from vibethinker.algorithms.surrogate import aggregate, clipped_surrogate, kl_estimate, kl_penalty, truncated_importance
 from vibethinker.errors import VibeThinkerError
 from vibethinker.models.chat import decode_responses
 from vibethinker.models.logprobs import token_logprobs
@@ -69,9 +69,9 @@ class MgpoObjective:
         if s.importance_cap:
             per_token = per_token * truncated_importance(old, batch.engine_logps, s.importance_cap)
         if s.kl or self._measures_kl:
-            divergence = kl_estimate(logps, self._reference_logps(batch))
-            self._figures.add("kl_start", divergence, mask)
-            per_token = per_token - s.kl * divergence if s.kl else per_token
+            start = self._reference_logps(batch)
+            self._figures.add("kl_start", kl_estimate(logps.detach(), start), mask)
+            per_token = per_token - s.kl * kl_penalty(logps, old, start) if s.kl else per_token
         self._record(batch, logps, old, entropies, clipped)
         window = self.stage.max_response_tokens
         tokens = self._tokens[self._part]

@@ -22,16 +22,14 @@ STARTED_BY = multiprocessing.get_context("forkserver")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, float]:
-    """What an undisturbed process reaches, and the seconds it takes."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What an undisturbed process reaches: weights and history."""
     STARTED_BY.set_forkserver_preload(["tests.unit.training.loop_lab"])
-    for name in ("first", "second"):  # the first waits for the imports
-        folder = tmp_path_factory.mktemp(name)
-        started = time.monotonic()
-        process = begin(folder)
-        process.join()
-        assert process.exitcode == 0
-    return end(folder), time.monotonic() - started
+    folder = tmp_path_factory.mktemp("whole")
+    process = begin(folder)
+    process.join()
+    assert process.exitcode == 0
+    return end(folder)
 
 
 def begin(folder: Path) -> ForkServerProcess:
@@ -64,21 +62,32 @@ def check(folder: Path, expected: Any) -> None:
     assert all(torch.equal(weight, expected[0][name]) for name, weight in weights.items())
 
 
-def kill_at_random(folder: Path, whole: tuple[Any, float], seed: int, kills: int) -> None:
+def until_it_reached(folder: Path, step: int, more: float, process: ForkServerProcess) -> None:
+    def reached() -> int:
+        return max((int(p.name.split("-")[1]) for p in folder.glob("checkpoint-*")), default=0)
+
+    while reached() < step and process.exitcode is None:
+        time.sleep(0.001)
+    time.sleep(more)
+
+
+def kill_at_random(folder: Path, whole: Any, seed: int, kills: int) -> None:
+    """Further on each time, at any moment of a step."""
     draw = random.Random(seed)
-    expected, seconds = whole
-    for _ in range(kills):
-        killed(folder, lambda process: process.join(draw.uniform(0, seconds)))
-    check(folder, expected)
+    hits = 0
+    for step in sorted(draw.sample(range(STEPS - 10), kills)):
+        hits += killed(folder, partial(until_it_reached, folder, step, draw.uniform(0, 0.05)))
+    assert hits > kills / 2
+    check(folder, whole)
 
 
-def test_killed_a_few_times(whole: tuple[Any, float], tmp_path: Path) -> None:
+def test_killed_a_few_times(whole: Any, tmp_path: Path) -> None:
     kill_at_random(tmp_path, whole, 1, 4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2, 27))
-def test_killed_many_times(whole: tuple[Any, float], tmp_path: Path, seed: int) -> None:
+def test_killed_many_times(whole: Any, tmp_path: Path, seed: int) -> None:
     kill_at_random(tmp_path, whole, seed, 8)
 
 
@@ -88,7 +97,7 @@ def until_it_writes(folder: Path, more: float, process: ForkServerProcess) -> No
     time.sleep(more)
 
 
-def test_killed_while_it_writes_a_checkpoint(whole: tuple[Any, float], tmp_path: Path) -> None:
+def test_killed_while_it_writes_a_checkpoint(whole: Any, tmp_path: Path) -> None:
     draw = random.Random(3)
     halves = 0
     for _ in range(30):
@@ -97,7 +106,7 @@ def test_killed_while_it_writes_a_checkpoint(whole: tuple[Any, float], tmp_path:
         killed(tmp_path, partial(until_it_writes, tmp_path, draw.uniform(0, 0.005)))
         halves += (tmp_path / "partial").exists()
     assert halves == 3, "no kill came in time"
-    check(tmp_path, whole[0])
+    check(tmp_path, whole)
 
 
 def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

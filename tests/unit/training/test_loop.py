@@ -208,9 +208,15 @@ def test_weights_in_bfloat16_are_not_trained(run: Runner, tmp_path: Path) -> Non
 
 
 def test_layers_computed_again_train_the_same_weights(run: Runner, tmp_path: Path) -> None:
-    expected, _ = run(tmp_path / "whole")
-    model = run.fresh()
-    settings = replace(SETTINGS, gradient_checkpointing=True)
-    train(model, run.objective(model), settings, tmp_path / "w", run.tracker, lambda: False, lambda s, x: {}, "sft")
-    for name, weight in model.state_dict().items():
-        torch.testing.assert_close(weight, expected[name], rtol=1e-4, atol=1e-6)
+    weights, calls = [], []
+    for on in (False, True):
+        model, passes = run.fresh(), []
+        model.model.layers[0].mlp.register_forward_pre_hook(lambda *_, passes=passes: passes.append(1))
+        settings = replace(SETTINGS, gradient_checkpointing=on)
+        folder = tmp_path / str(on)
+        train(model, run.objective(model), settings, folder, run.tracker, lambda: False, lambda s, x: {}, "sft")
+        weights.append(model.state_dict())
+        calls.append(len(passes))
+    assert calls[1] == 2 * calls[0]
+    for name, weight in weights[1].items():
+        torch.testing.assert_close(weight, weights[0][name], rtol=1e-4, atol=1e-6)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.unit.training.mgpo_lab import MGPO, STAGE, Lab, stop_after
-from vibethinker.algorithms.surrogate import aggregate, clipped_surrogate, kl_estimate
+from vibethinker.algorithms.surrogate import aggregate, clipped_surrogate, kl_penalty
 from vibethinker.errors import Preempted
 from vibethinker.models.logprobs import token_logprobs
 from vibethinker.records import Verdict
@@ -252,7 +252,7 @@ def test_the_second_minibatch_is_the_reports_clipped_objective(lab: Lab, tmp_pat
             with torch.no_grad():
                 old, _ = token_logprobs(before, batch.input_ids, batch.response_mask)
             value, _ = clipped_surrogate(logps, old, advantage.view(1), 0.01, 0.02)
-            value = value - 0.1 * kl_estimate(logps, old)
+            value = value - 0.1 * kl_penalty(logps, old, old)
             losses.append(-aggregate(value, batch.response_mask, "sequence", 12, 0, 0))
     for name, gradient in gradients(objective.model, losses).items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-6, msg=name)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from vibethinker.training.loop import train
 from vibethinker.training.refused import NonFinite, Share, at_fault, read_refused
 
 
-def goes_wrong(step: int, index: int, factor: float) -> "type[object]":
+def goes_wrong(step: int, index: int, factor: float) -> Callable[[Objective], None]:
     def change(objective: Objective) -> None:
         objective.wrong = (step, index, factor)
 
-    return change  # type: ignore[return-value]
+    return change
 
 
 def test_what_is_kept_gives_the_loss_again(tmp_path: Path) -> None:
