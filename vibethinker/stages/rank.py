@@ -1,6 +1,7 @@
 """`python -m vibethinker.stages.rank NAME FILE`: one of the processes of a training stage, as torchrun starts it."""
 
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from vibethinker.budget.holders import started
 from vibethinker.runs.exit_codes import SEALED
 from vibethinker.runs.spec import Runtime, StageSpec
+from vibethinker.runs.supervisor import PR_SET_PDEATHSIG, prctl
 from vibethinker.runs.work import RANK
 from vibethinker.stages.ending import Ending, run_module
 from vibethinker.stages.ranks import write_ending
@@ -16,6 +18,7 @@ from vibethinker.training.parallel import Helped, join, leave
 
 def main(name: str, path: Path) -> int:
     """Runs the stage together with the others; how it ended is left for the process that started them."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # ends with the stage's own process, however that ends, supervised or not
     rank = int(os.environ["RANK"])
     os.environ[RANK] = str(rank)
     spec = StageSpec.read(path)

@@ -115,7 +115,8 @@ def _base(profile: Profile) -> Node:
     if base.source == "scratch":
         settings = {"source": "scratch", "scratch": base.scratch.model_dump(), **_common(profile)}
         return Node("base", "base", settings, {"split": "split"})
-    settings = {"source": "pretrained", "digest": model_digest(base.source, base.revision)}
+    longer = {"positions": base.positions} if base.positions else {}
+    settings = {"source": "pretrained", "digest": model_digest(base.source, base.revision), **longer}
     return Node("base", "base", settings, places={"model": base.source, "revision": base.revision})
 
 

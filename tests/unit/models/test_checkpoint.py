@@ -76,6 +76,14 @@ def test_a_local_folder_is_fetched_as_it_is(model: Any, folder: Path, tmp_path: 
     )
 
 
+def test_a_model_may_be_given_more_positions(tmp_path: Path, model: Any) -> None:
+    save_model(tmp_path / "given", model, tiny_tokenizer())
+    fetch_model(str(tmp_path / "given"), "", tmp_path / "base", positions=4096)
+    longer = load_model(tmp_path / "base", "cpu")
+    assert longer.config.max_position_embeddings == 4096
+    assert all(torch.equal(p, q) for p, q in zip(longer.parameters(), model.parameters(), strict=True))
+
+
 def test_a_folder_under_home_is_fetched_too(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder.parent))
     source = f"~/{folder.name}"

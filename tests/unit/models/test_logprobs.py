@@ -244,6 +244,17 @@ def test_bfloat16_weights_get_gradients_of_their_type(monkeypatch: pytest.Monkey
     assert (found.float() - exact).norm() <= 0.05 * exact.norm()
 
 
+def test_many_tiles_are_summed_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """512 tokens that each give 0.5: a sum in bfloat16 stays at 128, where 0.5 is half of the last bit."""
+    tiles(monkeypatch, 1, 2)
+    weight = torch.zeros(2, 1, dtype=torch.bfloat16, requires_grad=True)
+    hidden = torch.ones(512, 1, dtype=torch.bfloat16)
+    logps, _ = logprobs._LogProbs.apply(hidden, weight, None, torch.zeros(512, dtype=torch.long), 1.0, True)
+    logps.sum().backward()
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [[256.0], [-256.0]]
+
+
 def test_the_head_of_the_tiny_model_is_plain(model: Any) -> None:
     check_head(model)
     check_head(untied_model())

@@ -35,8 +35,8 @@ def main(folder: Path, output: Path) -> None:
     after = engine.generate(prompts(rank), SAMPLING)
     engine.close()
     dist.all_reduce(ranks)
-    found = {"sum": ranks.item(), **{k: [[c.token_ids for c in g] for g in v] for k, v in (("before", before), ("after", after))}}
-    (output / f"{rank}.json").write_text(json.dumps(found))
+    tokens = [[[c.token_ids for c in group] for group in groups] for groups in (before, after)]
+    (output / f"{rank}.json").write_text(json.dumps({"before": tokens[0], "after": tokens[1], "sum": ranks.item()}))
     dist.destroy_process_group()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,24 @@ def test_what_goes_wrong_in_both_is_said_once(bench: Bench) -> None:
     (line,) = bench.log(spec).strip().splitlines()
     assert line.startswith("NonFinite: step ")
     assert len(list((spec.folder / "work").glob("refused-step-*"))) == 1
+
+
+@pytest.mark.slow
+def test_kill_9_of_the_stage_ends_its_processes_without_a_supervisor_too(bench: Bench, tmp_path: Path) -> None:
+    spec = bench.base(2, steps=100_000)
+    spec.write(tmp_path / "spec.json")
+    stage = psutil.Popen([sys.executable, "-m", "vibethinker.stages", "base", "--spec", str(tmp_path / "spec.json")])
+    events = spec.attempt_folder / "events.jsonl"
+    deadline = time.monotonic() + 120
+    while not (events.exists() and b"progress" in events.read_bytes()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    ranks = stage.children()
+    assert len(ranks) >= 2
+    stage.kill()
+    stage.wait()
+    _, left = psutil.wait_procs(ranks, 10)
+    assert not [p for p in left if p.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+"""Steps of our MGPO trainer and of TRL's GRPOTrainer in turn, on one CPU: same weights, prompts, rewards, window.
+
+A step is everything: rollouts, rewards, loss, backward, optimiser, and what each writes by itself.
+"""
+
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from statistics import fmean, median
+from typing import Any
+
+import torch
+from signal_speed_ours import Ours, transformers_engine
+from signal_speed_setting import Ruled, Setting, prepare
+from signal_speed_trl import Theirs
+from signal_speed_turns import Turns
+
+from vibethinker.verifiers.grader import GraderSettings
+from vibethinker.verifiers.grading_pool import GradingPool
+
+THREADS = int(os.environ["OMP_NUM_THREADS"])
+WARM_UP = 2
+ROUNDS = {"0.2M": 8, "1M": 5}
+MIXES: dict[str, float | None] = {"own": None, "0%": 0.0, "50%": 0.5, "90%": 0.9}
+"""Share of groups without advantage; `own`: what the graders say of the model's own answers."""
+TARGETS = {"own": 2.0, "0%": 1.5}
+PARTS = ("rollout", "reward", "train", "sync")
+
+
+def measure() -> None:
+    """Prints the table and, last, one JSON object."""
+    torch.set_num_threads(THREADS)
+    print(f"{THREADS} torch threads, OMP_WAIT_POLICY=passive; medians of steps taken in turn, {WARM_UP} before them left out")
+    limit = matmul_limit()
+    rows = {}
+    for size, rounds in ROUNDS.items():
+        setting = prepare(size)
+        print(f"\n{size}: {setting.parameters:,} parameters, float32; {len(setting.prompts)} prompts x 8\n{HEADER}")
+        for mix, share in MIXES.items():
+            rows[f"{size} {mix}"] = row = compare(setting, share, rounds, limit)
+            print(_shown(mix, row))
+    print(EXPLANATION.format(limit=limit))
+    ratio = {name: row["ratio"] for name, row in rows.items()}
+    target = {name: TARGETS[name.split()[1]] for name in rows if name.split()[1] in TARGETS}
+    growing = all(ratio[f"{s} 0%"] < ratio[f"{s} 50%"] < ratio[f"{s} 90%"] for s in ROUNDS)
+    figures = {
+        "ours": {name: row["ours"] for name, row in rows.items()},
+        "peers": {"trl": {name: row["trl"] for name, row in rows.items()}},
+        "ratio": ratio,
+        "target": target,
+    }
+    met = growing and all(ratio[name] >= least for name, least in target.items())
+    print(json.dumps({"bench": "signal-speed", **figures, "met": met}))
+
+
+def compare(setting: Setting, share: float | None, rounds: int, limit: float) -> dict[str, Any]:
+    """Steps a second of both and what goes with them; share: of groups without advantage, None for real graders."""
+    turns = Turns(("ours", "trl"), rounds + WARM_UP)
+    with _grades(setting, share) as ours_grades, _grades(setting, share) as their_grades:
+        ours, theirs = Ours(setting, ours_grades, transformers_engine), Theirs(setting, their_grades)
+        with ThreadPoolExecutor(2) as threads:
+            running = [
+                threads.submit(party.run, lambda name=name: turns.next(name))
+                for name, party in (("ours", ours), ("trl", theirs))
+            ]
+            turns.start()
+            for future in running:
+                future.result()
+    seconds = {party: turns.seconds[party][WARM_UP:] for party in turns.seconds}
+    figures = {name: median(f[name] for f in ours.figures[WARM_UP:]) for name in ours.figures[0]}
+    flops = 1e-9 * setting.parameters / limit
+    return {
+        "ours": 1 / median(seconds["ours"]),
+        "trl": 1 / median(seconds["trl"]),
+        "ratio": median(seconds["trl"]) / median(seconds["ours"]),
+        "spread": [min(seconds["trl"]) / max(seconds["ours"]), max(seconds["trl"]) / min(seconds["ours"])],
+        "parts": {part: figures[f"seconds_{part}"] for part in PARTS},
+        "equal": [fmean(f["zero_advantage_share"] for f in ours.figures[WARM_UP:]), fmean(theirs.equal[WARM_UP:])],
+        "tokens": [fmean(f["response_tokens"] for f in ours.figures[WARM_UP:]), fmean(theirs.lengths[WARM_UP:])],
+        "train_share": 6 * flops * figures["train_tokens_per_second"],
+        "rollout_share": 2 * flops * figures["tokens_per_second"],
+    }
+
+
+def _grades(setting: Setting, share: float | None) -> Any:
+    if share is None:
+        return GradingPool(GraderSettings(), workers=1)
+    return nullcontext(Ruled(setting.silent(share)))
+
+
+def matmul_limit() -> float:
+    """GFLOP/s of the best of several large float32 products."""
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    best = min(_timed(a, b) for _ in range(12))
+    return 2 * 2048**3 / best / 1e9
+
+
+def _timed(a: torch.Tensor, b: torch.Tensor) -> float:
+    started = time.perf_counter()
+    torch.mm(a, b)
+    return time.perf_counter() - started
+
+
+HEADER = (
+    f"{'no advantage':<14}{'ours/s':>8}{'TRL/s':>8}{'ratio':>7}{'(lowest-highest)':>18}{'rollout':>9}{'reward':>8}{'train':>7}"
+    f"{'sync':>7}{'matmul train':>14}{'gen':>6}{'groups equal':>14}{'tokens':>12}"
+)
+EXPLANATION = """
+rollout, reward, train, sync: our seconds. matmul: share of {limit:.0f} GFLOP/s (best 2048^3 float32 product in this run) that
+6 x parameters x trained tokens a second of training, and 2 x parameters x response tokens a second of generation, come to.
+groups equal, tokens: share of groups with equal rewards, and mean response length, ours / TRL's. lowest-highest: TRL's
+fastest step over our slowest, TRL's slowest over our fastest. TRL runs without its default recomputation and bfloat16.
+"""
+
+
+def _shown(mix: str, row: dict[str, Any]) -> str:
+    low, high = row["spread"]
+    parts = row["parts"]
+    return (
+        f"{mix:<14}{row['ours']:>8.2f}{row['trl']:>8.2f}{row['ratio']:>7.2f}{f'{low:.1f}-{high:.1f}':>18}"
+        f"{parts['rollout']:>9.3f}{parts['reward']:>8.3f}{parts['train']:>7.3f}{parts['sync']:>7.3f}"
+        f"{row['train_share']:>14.1%}{row['rollout_share']:>6.1%}"
+        f"{'{:.0%} / {:.0%}'.format(*row['equal']):>14}{'{:.1f} / {:.1f}'.format(*row['tokens']):>12}"
+    )
+
