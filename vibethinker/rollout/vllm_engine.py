@@ -73,15 +73,14 @@ class VllmEngine:
         with self._working():
             self._call("report_logprobs_under", sampling.temperature)
             self._add(prompts, sampling)
-            try:
-                for prompt, sample, completion in self._finished():
-                    results[prompt][sample] = completion
-                    if on_done:
-                        on_done(prompt, sample, completion)
-            finally:  # where the caller's function failed
-                self._engine.abort_request(
-                    [_name(p, s) for p, row in enumerate(results) for s, c in enumerate(row) if not c]
-                )
+        try:
+            for prompt, sample, completion in self._finished():
+                results[prompt][sample] = completion
+                if on_done:
+                    on_done(prompt, sample, completion)
+        finally:  # where the caller's function failed
+            unfinished = [_name(p, s) for p, row in enumerate(results) for s, c in enumerate(row) if not c]
+            self._engine.abort_request(unfinished)
         return [[c for c in row if c] for row in results]
 
     def update_weights(self, state: Mapping[str, Tensor]) -> None:
@@ -124,7 +123,9 @@ class VllmEngine:
     def _finished(self) -> Iterator[tuple[int, int, Completion]]:
         """(prompt, sample, response), as they end."""
         while self._engine.has_unfinished_requests():
-            for output in self._engine.step():
+            with self._working():
+                outputs = self._engine.step()
+            for output in outputs:
                 if output.finished:
                     prompt, sample = output.request_id.split("-")
                     yield int(prompt), int(sample), _completion(output.outputs[0])
@@ -151,12 +152,22 @@ def _start(arguments: Mapping[str, Any]) -> Any:
 
         # Where the trainer has met other processes, vLLM joins their group instead of making one, and takes its own device.
         backend = "external_launcher" if dist.is_initialized() and dist.get_world_size() > 1 else None
+        grouped = dist.is_initialized()
         try:
             return LLMEngine.from_engine_args(EngineArgs(**arguments, distributed_executor_backend=backend))
         except ValueError as error:
+            if not grouped:
+                _end_group()
             raise ConfigError(
                 f"compute.engine: vLLM does not start with {arguments['model']}: {error}\n{START_HINT}"
             ) from error
+
+
+def _end_group() -> None:
+    """Of an engine that did not start: the next one, or a trainer, makes its own."""
+    from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+    cleanup_dist_env_and_memory()
 
 
 def _name(prompt: int, sample: int) -> str:

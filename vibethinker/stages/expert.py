@@ -22,6 +22,7 @@ from vibethinker.runs.work import Work, open_work
 from vibethinker.stages.setting import Setting, open_setting
 from vibethinker.stages.trajectory import Checkpoint, probe_points
 from vibethinker.training.loop import LoopSettings, train
+from vibethinker.training.parallel import from_first
 from vibethinker.training.schedule import cosine
 from vibethinker.training.sft import SftObjective, count_steps, tokenise
 
@@ -58,7 +59,7 @@ def run(spec: StageSpec) -> Manifest:
             _keep_leaders(work.scratch / "candidates", point, setting, probe.k)
             return point
 
-        start = _once(work.scratch / "start.json", lambda: measure(0, 0.0))
+        start = from_first(lambda: _once(work.scratch / "start.json", lambda: measure(0, 0.0)))
         history = train(
             setting.model, objective, settings, work.scratch, work.tracker, work.stop, on_checkpoint, spec.node
         )

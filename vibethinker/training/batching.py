@@ -1,5 +1,6 @@
 """From sequences to right-padded micro-batches within a token budget, with little padding."""
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from itertools import chain
 import numpy as np
 import torch
 from torch import Tensor
+
+from vibethinker.training.parallel import world
 
 MAX_PADDING = 0.1
 """Padding stays under this share of the tokens of a step."""
@@ -116,8 +119,11 @@ def _spread(
 
 
 def micro_batches(sequences: Sequence[TokenSequence], budget: int, pad_id: int, device: str) -> list[Batch]:
-    """All sequences, longest first, in batches as `group_by_length` has them."""
-    groups = group_by_length([len(s.prompt) + len(s.response) for s in sequences], budget)
+    """All sequences, longest first, in batches as `group_by_length` has them; small enough that every process gets some."""
+    lengths = [len(s.prompt) + len(s.response) for s in sequences]
+    if world().count > 1:
+        budget = min(budget, math.ceil(sum(lengths) / world().count))
+    groups = group_by_length(lengths, budget)
     return [pad([sequences[i] for i in group], pad_id, device) for group in groups]
 
 

