@@ -25,7 +25,8 @@ bench-verify: .venv/dev  ## verifiers and sandbox (about a minute)
 	$(BIN)/python tests/benchmarks/verify.py
 
 bench-signal: .venv/dev  ## MGPO's steps and the memory of its loss, against TRL (about ten minutes)
-	$(BIN)/python tests/benchmarks/signal.py
+	$(BIN)/python tests/benchmarks/signal_speed.py
+	$(BIN)/python tests/benchmarks/signal_memory.py
 
 check: lint types contracts  ## what CI checks before the tests
 

@@ -2,7 +2,7 @@
 
 Each figure is one process's (`signal_memory_variants.py` says what is measured). Its malloc has one arena and gives
 back what is freed, from 1 MiB at once, so that memory freed before does not hide what is needed later. All logits are
-only made for fewer tokens: at 8,192 they would take tens of GiB. Values and gradients are compared, too.
+only made for fewer tokens, since at 8,192 they take over 10 GiB. Values and gradients are compared, too.
 """
 
 import json

@@ -2,7 +2,8 @@
 
 The body is left out: its output is given, so that nothing of the loss can hide below the body's own peak. Measured is
 the highest resident size from the start of the loss's forward to the end of its backward, less the size before, less the
-LM head's gradient [V, H], which any way has to make. The gradient of the hidden states counts.
+LM head's gradient [V, H], which any way has to make. The gradient of the hidden states counts. Where the peak
+comes before the head's gradient exists, as with all logits, less is shown than is taken.
 """
 
 import ctypes

@@ -6,44 +6,52 @@ A step is everything: rollouts, rewards, loss, backward, optimiser, and what eac
 import json
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, nullcontext
+from functools import partial
+from importlib.util import find_spec
 from statistics import fmean, median
 from typing import Any
 
 import torch
-from signal_speed_ours import Ours, transformers_engine
-from signal_speed_setting import Ruled, Setting, prepare
+from signal_speed_ours import Ours, transformers_engine, vllm_engine
+from signal_speed_setting import GROUP, PROMPTS, Ruled, Setting, prepare
 from signal_speed_trl import Theirs
 from signal_speed_turns import Turns
 
+from vibethinker.rollout.engine import Engine
 from vibethinker.verifiers.grader import GraderSettings
 from vibethinker.verifiers.grading_pool import GradingPool
 
 THREADS = int(os.environ["OMP_NUM_THREADS"])
 WARM_UP = 2
 ROUNDS = {"0.2M": 8, "1M": 5}
-MIXES: dict[str, float | None] = {"own": None, "0%": 0.0, "50%": 0.5, "90%": 0.9}
-"""Share of groups without advantage; `own`: what the graders say of the model's own answers."""
+SHARES = (0.0, 0.5, 0.9)
 TARGETS = {"own": 2.0, "0%": 1.5}
+MakeEngine = Callable[[Any, Setting], Engine]
 PARTS = ("rollout", "reward", "train", "sync")
 
 
 def measure() -> None:
     """Prints the table and, last, one JSON object."""
     torch.set_num_threads(THREADS)
-    print(f"{THREADS} torch threads, OMP_WAIT_POLICY=passive; medians of steps taken in turn, {WARM_UP} before them left out")
+    print(
+        f"{THREADS} torch threads, OMP_WAIT_POLICY=passive; medians of steps taken in turn, {WARM_UP} before them left out"
+    )
     limit = matmul_limit()
     rows = {}
     for size, rounds in ROUNDS.items():
         setting = prepare(size)
-        print(f"\n{size}: {setting.parameters:,} parameters, float32; {len(setting.prompts)} prompts x 8\n{HEADER}")
-        for mix, share in MIXES.items():
-            rows[f"{size} {mix}"] = row = compare(setting, share, rounds, limit)
-            print(_shown(mix, row))
+        print(
+            f"\n{size}: {setting.parameters:,} parameters, float32; {PROMPTS} prompts x {GROUP}\n{HEADER}", flush=True
+        )
+        for mix, (share, make_engine) in mixes().items():
+            rows[f"{size} {mix}"] = row = compare(setting, share, make_engine, rounds, limit)
+            print(_shown(mix, row), flush=True)
     print(EXPLANATION.format(limit=limit))
     ratio = {name: row["ratio"] for name, row in rows.items()}
-    target = {name: TARGETS[name.split()[1]] for name in rows if name.split()[1] in TARGETS}
+    target = {name: least for name in rows for mix, least in TARGETS.items() if name.endswith(f" {mix}")}
     growing = all(ratio[f"{s} 0%"] < ratio[f"{s} 50%"] < ratio[f"{s} 90%"] for s in ROUNDS)
     figures = {
         "ours": {name: row["ours"] for name, row in rows.items()},
@@ -55,20 +63,31 @@ def measure() -> None:
     print(json.dumps({"bench": "signal-speed", **figures, "met": met}))
 
 
-def compare(setting: Setting, share: float | None, rounds: int, limit: float) -> dict[str, Any]:
-    """Steps a second of both and what goes with them; share: of groups without advantage, None for real graders."""
+def mixes() -> dict[str, tuple[float | None, MakeEngine]]:
+    """Name -> share of groups without advantage (None: what graders say of the model's own answers) and our engine."""
+    found: dict[str, tuple[float | None, MakeEngine]] = {"own": (None, transformers_engine)}
+    found |= {f"{share:.0%}": (share, transformers_engine) for share in SHARES}
+    if find_spec("vllm"):
+        return found | {"own, vLLM": (None, vllm_engine)}
+    print("vLLM is not installed: its engine is left out")
+    return found
+
+
+def compare(
+    setting: Setting, share: float | None, make_engine: MakeEngine, rounds: int, limit: float
+) -> dict[str, Any]:
+    """Steps a second of both and what goes with them. limit: GFLOP/s."""
     turns = Turns(("ours", "trl"), rounds + WARM_UP)
-    with _grades(setting, share) as ours_grades, _grades(setting, share) as their_grades:
-        ours, theirs = Ours(setting, ours_grades, transformers_engine), Theirs(setting, their_grades)
-        with ThreadPoolExecutor(2) as threads:
-            running = [
-                threads.submit(party.run, lambda name=name: turns.next(name))
-                for name, party in (("ours", ours), ("trl", theirs))
-            ]
+    with ExitStack() as stack:
+        theirs = Theirs(setting, stack.enter_context(_grades(setting, share)))
+        ours = Ours(setting, stack.enter_context(_grades(setting, share)), make_engine)
+        run = {"trl": stack.enter_context(theirs.ready()), "ours": stack.enter_context(ours.ready())}
+        with ThreadPoolExecutor(len(run)) as threads:
+            running = [threads.submit(steps, partial(turns.next, party)) for party, steps in run.items()]
             turns.start()
-            for future in running:
+            for future in as_completed(running):
                 future.result()
-    seconds = {party: turns.seconds[party][WARM_UP:] for party in turns.seconds}
+    seconds = {party: taken[WARM_UP:] for party, taken in turns.seconds.items()}
     figures = {name: median(f[name] for f in ours.figures[WARM_UP:]) for name in ours.figures[0]}
     flops = 1e-9 * setting.parameters / limit
     return {
@@ -124,4 +143,3 @@ def _shown(mix: str, row: dict[str, Any]) -> str:
         f"{row['train_share']:>14.1%}{row['rollout_share']:>6.1%}"
         f"{'{:.0%} / {:.0%}'.format(*row['equal']):>14}{'{:.1f} / {:.1f}'.format(*row['tokens']):>12}"
     )
-

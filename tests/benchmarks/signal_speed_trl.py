@@ -1,16 +1,16 @@
 """TRL's GRPOTrainer on the same model, prompts and rewards, with its own generation."""
 
 import copy
-import logging
 import tempfile
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from datasets import Dataset, disable_progress_bars
+from datasets import Dataset
+from signal_speed_ours import Run
 from signal_speed_setting import GROUP, LEARNING_RATE, PROMPTS, WINDOW, Grades, Setting, equal_share
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 MANY = 10_000
@@ -18,26 +18,31 @@ MANY = 10_000
 
 @dataclass
 class Theirs:
-    """Steps until `more()` says no; of each, mean response length and share of groups with equal rewards."""
+    """TRL's trainer; of each step, mean response length and share of groups with equal rewards."""
 
     setting: Setting
     grades: Grades
     lengths: list[float] = field(default_factory=list)
     equal: list[float] = field(default_factory=list)
 
-    def run(self, more: Callable[[], bool]) -> None:
-        disable_progress_bars()
-        logging.getLogger("transformers").setLevel(logging.ERROR)
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
+    @contextmanager
+    def ready(self) -> Iterator[Run]:
+        """Everything but the steps, which may be taken in another thread."""
+        with tempfile.TemporaryDirectory() as folder:
             trainer = GRPOTrainer(
                 model=copy.deepcopy(self.setting.model),
                 reward_funcs=self._rewards,
                 args=_config(folder),
                 train_dataset=Dataset.from_list(self._rows()),
                 processing_class=copy.deepcopy(self.setting.tokenizer),
-                callbacks=[_Stepwise(more)],
             )
-            trainer.train()
+            trainer.remove_callback(PrinterCallback)
+
+            def run(more: Callable[[], bool]) -> None:
+                trainer.add_callback(_Stepwise(more))
+                trainer.train()
+
+            yield run
 
     def _rows(self) -> list[dict[str, Any]]:
         """Prompts as text, which TRL makes the very same tokens of."""

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -26,10 +26,6 @@ class TokenSequence:
     """SFT: 1. MGPO: the weighted advantage A'."""
     engine_logps: tuple[float, ...] = ()
     """MGPO: what the rollout engine gave each response token; empty elsewhere."""
-    old_logps: tuple[float, ...] = ()
-    """MGPO: the trainer's own log-probs of the response before the update, where a batch is used more than once."""
-    reference_logps: tuple[float, ...] = ()
-    """MGPO: the start model's, where there is a KL term."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,7 @@ class Batch:
     engine_logps: Tensor
     """[N, L], 0 where there is none."""
     old_logps: Tensor
-    """[N, L], 0 where there is none."""
-    reference_logps: Tensor
-    """[N, L], 0 where there is none."""
+    """[N, L], the trainer's own before the first update of a rollout batch that has several; 0 elsewhere."""
 
 
 def group_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -100,20 +94,16 @@ def pad(sequences: Sequence[TokenSequence], pad_id: int, device: str) -> Batch:
     ids = np.fromiter(chain.from_iterable(s.prompt + s.response for s in sequences), np.int64)
     input_ids[tokens] = torch.from_numpy(ids)
     weights = torch.tensor([s.weight for s in sequences])
-    logps = [
-        _spread(sequences, response_mask, field)
-        for field in (lambda s: s.engine_logps, lambda s: s.old_logps, lambda s: s.reference_logps)
-    ]
-    return Batch(*(t.to(device) for t in (input_ids, tokens.long(), response_mask, weights, *logps)))
+    engine_logps = _engine_logps(sequences, response_mask)
+    tensors = (input_ids, tokens.long(), response_mask, weights, engine_logps, torch.zeros_like(engine_logps))
+    return Batch(*(t.to(device) for t in tensors))
 
 
-def _spread(
-    sequences: Sequence[TokenSequence], response_mask: Tensor, field: Callable[[TokenSequence], tuple[float, ...]]
-) -> Tensor:
-    """A value for each response token, [N, L]; 0 elsewhere and for sequences that have none."""
+def _engine_logps(sequences: Sequence[TokenSequence], response_mask: Tensor) -> Tensor:
+    """[N, L]; 0 outside the responses and for sequences that have none."""
     spread = torch.zeros(response_mask.shape)
-    if any(field(s) for s in sequences):
-        values = chain.from_iterable(field(s) or (0.0,) * len(s.response) for s in sequences)
+    if any(s.engine_logps for s in sequences):
+        values = chain.from_iterable(s.engine_logps or (0.0,) * len(s.response) for s in sequences)
         spread[response_mask] = torch.from_numpy(np.fromiter(values, np.float32))
     return spread
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from vibethinker.errors import Preempted
+from vibethinker.models.logprobs import check_head
 from vibethinker.models.modes import recomputing
 from vibethinker.models.precision import forward_type
 from vibethinker.tracking.local import Tracker
@@ -87,6 +88,7 @@ def train(
     gradient or weight that is not finite. With several processes only the first calls on_checkpoint, writes and returns;
     the others end with Helped.
     """
+    check_head(model)
     assert all(p.dtype == torch.float32 for p in model.parameters() if p.requires_grad), "master weights are float32"
     optimiser = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad],

@@ -135,8 +135,7 @@ class MgpoObjective:
         for i in share_out(batches, world().count)[world().rank]:
             batch = batches[i]
             with forward_type(self.model, self.precision):
-                logps, _ = token_logprobs(self.model, batch.input_ids, batch.response_mask, self.settings.temperature)
-            own[i] = logps.cpu()
+                own[i] = self._logps(self.model, batch).cpu()
         found = {i: logps for share in gather(own) for i, logps in share.items()}
         return [found[i].to(self.model.device) for i in range(len(batches))]
 
@@ -149,8 +148,11 @@ class MgpoObjective:
     def _reference_logps(self, batch: Batch) -> Tensor:
         if self._reference is None:
             self._reference = self._load_reference()
-        found, _ = token_logprobs(self._reference, batch.input_ids, batch.response_mask, self.settings.temperature)
-        return found
+        return self._logps(self._reference, batch)
+
+    def _logps(self, model: PreTrainedModel, batch: Batch) -> Tensor:
+        temperature = self.settings.temperature
+        return token_logprobs(model, batch.input_ids, batch.response_mask, temperature, entropy=False)[0]
 
     def _record(self, batch: Batch, logps: Tensor, old: Tensor, entropies: Tensor, clipped: Tensor) -> None:
         mask = batch.response_mask

@@ -89,7 +89,7 @@ class SftObjective:
         return self.rows[int(epoch_order(len(self.rows), self.seed, epoch)[position])]
 
     def loss(self, batch: Batch) -> Tensor:
-        logps, _ = token_logprobs(self.model, batch.input_ids, batch.response_mask)
+        logps, _ = token_logprobs(self.model, batch.input_ids, batch.response_mask, entropy=False)
         return -logps.sum() / self._response_tokens
 
     def metrics(self) -> dict[str, float]:

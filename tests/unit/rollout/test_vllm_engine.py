@@ -202,11 +202,10 @@ def test_an_error_of_the_callers_leaves_nothing_under_way(engine: VllmEngine) ->
     def fail(*_: object) -> None:
         raise KeyError("mine")
 
-    sampling = Sampling(3, 20, seed=2)
-    before = engine.generate(PROMPTS, sampling)
+    before = engine.generate(PROMPTS[1:], Sampling(2, 12, seed=9))
     with pytest.raises(KeyError, match="mine"):
-        engine.generate(PROMPTS, sampling, fail)
-    assert engine.generate(PROMPTS, sampling) == before
+        engine.generate(PROMPTS, Sampling(3, 20, seed=2), fail)
+    assert engine.generate(PROMPTS[1:], Sampling(2, 12, seed=9)) == before
 
 
 def test_the_process_is_left_as_it_was(engine: VllmEngine, model: Any) -> None:

@@ -36,7 +36,7 @@ def test_pad_by_hand() -> None:
     batch = pad(
         [
             TokenSequence((1, 2), (3,), 0.5, (-0.25,)),
-            TokenSequence((4,), (5, 6, 7), -1.0, old_logps=(-1.0, -2.0, -3.0), reference_logps=(-4.0, -5.0, -6.0)),
+            TokenSequence((4,), (5, 6, 7), -1.0),
         ],
         pad_id=9,
         device="cpu",
@@ -46,8 +46,6 @@ def test_pad_by_hand() -> None:
     assert batch.response_mask.tolist() == [[False, False, True, False], [False, True, True, True]]
     assert batch.weights.tolist() == [0.5, -1.0]
     assert batch.engine_logps.tolist() == [[0, 0, -0.25, 0], [0, 0, 0, 0]]
-    assert batch.old_logps.tolist() == [[0, 0, 0, 0], [0, -1, -2, -3]]
-    assert batch.reference_logps.tolist() == [[0, 0, 0, 0], [0, -4, -5, -6]]
     assert batch.engine_logps.dtype == batch.old_logps.dtype == batch.weights.dtype == torch.float32
 
 
@@ -151,7 +149,7 @@ def test_shares_are_whole_and_even(sizes: list[int], processes: int) -> None:
 @settings(max_examples=60, deadline=None)
 def test_sequences_come_back_out_of_the_batches(rows: list[tuple[tuple[int, ...], ...]], budget: int) -> None:
     sequences = [
-        TokenSequence(p, r, w, tuple(-float(t) for t in r), r, tuple(2.0 * t for t in r))  # type: ignore
+        TokenSequence(p, r, w, tuple(-float(t) for t in r))  # type: ignore
         for p, r, w in rows
     ]
     found = []
@@ -167,8 +165,6 @@ def test_sequences_come_back_out_of_the_batches(rows: list[tuple[tuple[int, ...]
                     tuple(batch.input_ids[i][response].tolist()),
                     weight,
                     tuple(batch.engine_logps[i][response].tolist()),
-                    tuple(int(t) for t in batch.old_logps[i][response].tolist()),
-                    tuple(batch.reference_logps[i][response].tolist()),
                 )
             )
     assert sorted(map(repr, found)) == sorted(map(repr, sequences))

@@ -98,7 +98,7 @@ def test_micro_batches_add_up_to_the_batch(lab: Lab, tmp_path: Path) -> None:
     for budget in (64, 100_000):
         again = lab.objective(tmp_path, MGPO.model_copy(update={"tokens_per_micro_batch": budget}))
         batches = again.batches(0)
-        assert (len(batches) == 1) == (budget == 100_000)
+        assert (len(batches) > 4) == (budget == 64)
         for name, gradient in gradients(again.model, [again.loss(b) for b in batches]).items():
             torch.testing.assert_close(gradient, expected[name], rtol=1e-3, atol=1e-6, msg=name)
 
