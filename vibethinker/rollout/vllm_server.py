@@ -38,6 +38,8 @@ from vibethinker.rollout.vllm_setting import (
 )
 from vibethinker.runs.service import HOST, Service, free_port, serving
 
+START_SECONDS = 900.0
+"""To load the model and, on a GPU, to compile."""
 HEALTH = "/health"
 GENERATE = "/inference/v1/generate"
 """vLLM's endpoint with tokens in and tokens out."""
@@ -173,7 +175,7 @@ def _service(arguments: Mapping[str, Any], port: int, log: Path) -> Service:
     if not on_gpu():
         environment |= ON_CPU | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *flags, *own]
-    return Service("vLLM server", command, environment, log, f"http://{HOST}:{port}{HEALTH}")
+    return Service("vLLM server", command, environment, log, f"http://{HOST}:{port}{HEALTH}", start=START_SECONDS)
 
 
 @contextmanager

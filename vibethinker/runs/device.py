@@ -43,7 +43,9 @@ def check_device(compute: ComputeSettings) -> Finding:
         return Finding("device", "problem", text, "install torch's build for CUDA, or set compute.device=cpu")
     if device == "cuda" and compute.processes > (gpus := len(list(GPUS.glob("*")))):
         text = f"compute.processes = {compute.processes}, but this machine has {gpus} GPUs"
-        return Finding("device", "problem", text, f"set compute.processes={max(1, gpus)}, or run on a machine with more")
+        return Finding(
+            "device", "problem", text, f"set compute.processes={max(1, gpus)}, or run on a machine with more"
+        )
     return Finding("device", "ok", f"{device}, in {compute.precision} ({asked})")
 
 
@@ -54,7 +56,9 @@ def check_engine(engine: EngineSettings) -> Finding:
     found = next(filter(None, map(_version, VLLM)), None)
     if found is None:
         text = f"compute.engine.kind = {engine.kind}, but vLLM is not installed"
-        return Finding("engine", "problem", text, "install it (docs/rollouts.md), or set compute.engine.kind=transformers")
+        return Finding(
+            "engine", "problem", text, "install it (docs/rollouts.md), or set compute.engine.kind=transformers"
+        )
     return Finding("engine", "ok", f"vLLM {found} generates, with {engine.kv_cache_gb:g} GB of key/value cache")
 
 

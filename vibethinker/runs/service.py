@@ -15,8 +15,6 @@ from vibethinker.errors import ConfigError, ServiceFailed
 from vibethinker.runs.supervised import Supervised
 
 HOST = "127.0.0.1"
-START = 180.0
-"""Seconds a service may take to answer."""
 POLL = 0.2
 """Seconds between looks."""
 LOG_LINES = 15
@@ -34,6 +32,8 @@ class Service:
     log: Path
     health: str = ""
     """URL that answers 200 when it is up; empty waits for nothing."""
+    start: float = 180.0
+    """Seconds it may take to answer."""
     grace: float = 10.0
     """Seconds it has to leave before it is killed."""
 
@@ -46,12 +46,12 @@ def serving(service: Service) -> Iterator[Supervised]:
         service.command, {**os.environ, **service.environment}, service.log, (), service.grace, math.inf
     )
     try:
-        deadline = time.monotonic() + START
+        deadline = time.monotonic() + service.start
         while service.health and not answers(service.health):
             check_alive(service, process)
             if time.monotonic() > deadline:
                 raise ServiceFailed(
-                    f"{service.name} did not answer at {service.health} in {START:g} s; {_tail(service)}"
+                    f"{service.name} did not answer at {service.health} in {service.start:g} s; {_tail(service)}"
                 )
         yield process
     finally:

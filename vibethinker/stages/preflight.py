@@ -94,5 +94,7 @@ def _local_model(profile: Profile, folder: Path) -> Finding:
     beyond = {field: window for field, window in profile.windows.items() if positions and window > positions}
     if beyond:
         text = f"folder {folder}, made for texts of {positions} tokens (max_position_embeddings), below {beyond}"
-        return Finding("base model", "warning", text, "lower these windows, give a model for longer texts, or set base.positions")
+        return Finding(
+            "base model", "warning", text, "lower these windows, give a model for longer texts, or set base.positions"
+        )
     return Finding("base model", "ok", f"folder {folder}")

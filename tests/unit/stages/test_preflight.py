@@ -14,7 +14,14 @@ from vibethinker.config.stages import STAGES
 from vibethinker.data.generators import GENERATORS
 from vibethinker.errors import BudgetExceeded, ConfigError, SandboxUnavailable
 from vibethinker.runs import device
-from vibethinker.runs.device import billed_devices, check_device, check_engine, check_threads, chosen_device, stage_threads
+from vibethinker.runs.device import (
+    billed_devices,
+    check_device,
+    check_engine,
+    check_threads,
+    chosen_device,
+    stage_threads,
+)
 from vibethinker.runs.finding import Finding, wrong
 from vibethinker.runs.manifest import Cost, Manifest, seal
 from vibethinker.runs.workspace import check_workspace
