@@ -19,14 +19,15 @@ from signal_speed_ours import Ours, transformers_engine, vllm_engine
 from signal_speed_setting import GROUP, PROMPTS, Ruled, Setting, prepare
 from signal_speed_trl import Theirs
 from signal_speed_turns import Turns
+from transformers.utils.logging import disable_progress_bar
 
 from vibethinker.rollout.engine import Engine
 from vibethinker.verifiers.grader import GraderSettings
 from vibethinker.verifiers.grading_pool import GradingPool
 
 THREADS = int(os.environ["OMP_NUM_THREADS"])
-WARM_UP = 2
-ROUNDS = {"0.2M": 8, "1M": 5}
+WARM_UP = 1
+ROUNDS = {"0.2M": 7, "1M": 4}
 SHARES = (0.0, 0.5, 0.9)
 TARGETS = {"own": 2.0, "0%": 1.5}
 MakeEngine = Callable[[Any, Setting], Engine]
@@ -36,8 +37,9 @@ PARTS = ("rollout", "reward", "train", "sync")
 def measure() -> None:
     """Prints the table and, last, one JSON object."""
     torch.set_num_threads(THREADS)
+    disable_progress_bar()
     print(
-        f"{THREADS} torch threads, OMP_WAIT_POLICY=passive; medians of steps taken in turn, {WARM_UP} before them left out"
+        f"{THREADS} torch threads, OMP_WAIT_POLICY=passive; medians of steps taken in turn, the first of each left out"
     )
     limit = matmul_limit()
     rows = {}

