@@ -24,9 +24,8 @@ bench: bench-verify bench-signal  ## all speed comparisons, side by side with pe
 bench-verify: .venv/dev  ## verifiers and sandbox (about a minute)
 	$(BIN)/python tests/benchmarks/verify.py
 
-bench-signal: .venv/dev  ## MGPO's steps and the memory of its loss, against TRL (about ten minutes)
-	$(BIN)/python tests/benchmarks/signal_speed.py
-	$(BIN)/python tests/benchmarks/signal_memory.py
+bench-signal: .venv/dev  ## MGPO's steps and the memory of its loss, beside TRL's (about ten minutes)
+	$(BIN)/python tests/benchmarks/bench_signal.py
 
 check: lint types contracts  ## what CI checks before the tests
 

@@ -19,6 +19,8 @@ START_SECONDS = 120.0
 """A worker has so long to start."""
 BATCH = 32
 """Responses sent to a worker at once, at most."""
+BREATH = 0.02
+"""Seconds between looks of `poll`, so that it may be called for every response."""
 SPARE_SECONDS = 60.0
 """On top of what the grader's own limits allow: those should always end a response first."""
 
@@ -60,6 +62,7 @@ class GradingPool:
         self._verdicts: dict[int, Verdict] = {}
         self._submitted = 0
         self._failed_starts = 0
+        self._looked = 0.0
         self._workers = [self._start() for _ in range(workers)]
 
     def __enter__(self) -> Self:
@@ -83,8 +86,10 @@ class GradingPool:
         return self._submitted - 1
 
     def poll(self) -> None:
-        """Hands out what is queued to workers that are free and takes in verdicts that are ready. Never waits."""
-        self._turn(patient=False)
+        """Hands out what is queued to workers that are free and takes in verdicts that are ready. Never waits; cheap."""
+        if time.monotonic() - self._looked >= BREATH:
+            self._turn(patient=False)
+            self._looked = time.monotonic()
 
     def finish(self) -> list[Verdict]:
         """Waits for the verdicts of all that was submitted since the last call, in that order."""

@@ -111,6 +111,7 @@ BAD = [
     ("data.splits.rl=0", "data.splits.rl", "0", "greater than or equal to 1"),
     # alone each is fine, together they are not
     ("probe.k=99", "probe.k", "99", "n >= K"),
+    ("mgpo.minibatches=999", "mgpo.minibatches", "999", "mgpo.prompts_per_step"),
     ("base.positions=4096", "base.positions", "4096", "take it out"),  # lab's base is made here
     ("compute.engine={kind: vllm, max_length: 20}", "compute.engine.max_length", "20", "raise it"),
     ("benchmark.k=99", "benchmark.k", "99", "n >= K"),

@@ -1,6 +1,7 @@
 """MGPO on a real model, engine and graders: what it skips, what it adds up to, and how it continues."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ from torch import Tensor
 
 from tests.unit.training.mgpo_lab import MGPO, STAGE, Lab, stop_after
 from vibethinker.algorithms.surrogate import aggregate, clipped_surrogate, kl_penalty
-from vibethinker.errors import Preempted
+from vibethinker.errors import ConfigError, Preempted
 from vibethinker.models.logprobs import token_logprobs
 from vibethinker.records import Verdict
 from vibethinker.tracking.local import read_events
+from vibethinker.training import batching
 from vibethinker.training.batching import TokenSequence, pad
 from vibethinker.training.mgpo import GapExceeded, MgpoObjective
+from vibethinker.training.parallel import World
 from vibethinker.training.rollout_files import read_rollouts, write_rollouts
 from vibethinker.training.signal import Rollout, weigh
 
@@ -319,3 +322,88 @@ def test_other_means_add_up_over_micro_batches(lab: Lab, tmp_path: Path, aggrega
     count = {"token": sum(len(r.response) for r in rows), "fixed": 24 * 12}[aggregation]
     # on-policy the ratio is 1
     assert total == pytest.approx(-sum(r.weight * len(r.response) for r in rows) / count, rel=1e-4)
+
+
+def test_minibatches_that_do_not_divide_the_groups_each_take_their_own_mean(lab: Lab, tmp_path: Path) -> None:
+    """Three problems in four minibatches: one group each, and a last one without any."""
+    lab.problems = lab.problems[:3]
+    objective = lab.objective(tmp_path, settings_with(minibatches=4))
+    found = [sum(objective.loss(b).item() for b in objective.batches(step)) for step in range(4)]
+    signal = weigh(written(objective, 0), objective.settings, 0.0)
+    assert found == pytest.approx([-row.sum().item() / 6 for row in signal.advantages] + [0.0], abs=1e-6)
+    one = lab.objective(tmp_path, settings_with(minibatches=2))
+    lengths = [[len(c.token_ids) for c in r.completions] for r in written(one, 0)]
+    assert max(map(max, lengths)) <= 12
+    two = sum(one.loss(b).item() for b in one.batches(0))  # the first group and the third
+    assert two == pytest.approx(-(signal.advantages[0].sum() + signal.advantages[2].sum()).item() / 12, abs=1e-6)
+
+
+def test_an_engine_whose_log_probabilities_are_no_numbers_stops_the_run(lab: Lab, tmp_path: Path) -> None:
+    """The on-policy loss would not show it: it uses the trainer's own."""
+    objective = lab.objective(tmp_path)
+    batch = objective.batches(0)[0]
+    batch.engine_logps[batch.response_mask] = float("nan")
+    with pytest.raises(GapExceeded, match=r"rollout batch 1: .*nan"):
+        objective.loss(batch)
+
+
+def test_old_log_probabilities_of_another_layout_are_not_mistaken_for_these(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Micro-batches depend on compute.processes, which another attempt may change."""
+    settings = settings_with(minibatches=2, tokens_per_micro_batch=4096)
+    expected = [b.old_logps for b in lab.objective(tmp_path, settings).batches(0)]
+    monkeypatch.setattr(batching, "world", lambda: World(0, 3))
+    again = lab.objective(tmp_path, settings)
+    found = again.batches(0)
+    assert len(found) > len(expected)
+    for batch in found:
+        logps, _ = token_logprobs(again.model, batch.input_ids, batch.response_mask)
+        assert torch.equal(logps.detach()[batch.response_mask], batch.old_logps[batch.response_mask])
+    monkeypatch.undo()
+    with pytest.raises(ConfigError, match=r"compute\.processes"):  # its first update has changed the weights
+        lab.objective(tmp_path, settings).batches(1)
+
+
+def test_the_device_is_free_for_training_when_rollouts_are_read_back_too(lab: Lab, tmp_path: Path) -> None:
+    calls: list[str] = []
+    for _ in range(2):
+        objective = lab.objective(tmp_path)
+        objective.sampler.engine.sleep = lambda: calls.append("sleep")  # type: ignore[method-assign]
+        objective.batches(0)
+    assert calls == ["sleep"] * 2
+
+
+def test_the_history_counts_as_p_c_does(lab: Lab, tmp_path: Path) -> None:
+    """Where a cut response is worth nothing, it is incorrect to the sampler of uncertain problems too."""
+    objective = lab.objective(tmp_path, settings_with(overlong="zero"))
+    rollouts = [
+        Rollout(r.task, tuple(replace(c, finish_reason="length") for c in r.completions), (Verdict(status="correct"),) * 6)
+        for r in lab.objective(tmp_path / "other").sampler.batch(0).asked
+    ]
+    write_rollouts(tmp_path / "rollouts" / "step-0.parquet", [rollouts])
+    objective.batches(0)
+    assert objective.metrics()["p_c_mean"] == 0.0
+    assert set(objective.sampler.history.rates(before=2).values()) == {0.0}
+
+
+def test_tokens_per_second_are_of_all_that_was_sampled(lab: Lab, tmp_path: Path) -> None:
+    lab.problems = [p.model_copy(update={"answer": "77777"}) for p in lab.problems]
+    objective = lab.objective(tmp_path, settings_with(refills=1))
+    objective.batches(0)
+    rounds = read_rollouts(objective.sampler.folder / "step-0.parquet", objective.sampler._by_id)
+    assert [len(r) for r in rounds] == [4, 4]
+    tokens = sum(len(c.token_ids) for r in (*rounds[0], *rounds[1]) for c in r.completions)
+    told = objective.metrics()
+    assert told["tokens_per_second"] * (told["seconds_rollout"] + told["seconds_reward"]) == pytest.approx(tokens)
+
+
+def test_mean_weight_is_of_the_groups_whose_pass_rate_is_known(lab: Lab, tmp_path: Path) -> None:
+    objective = lab.objective(tmp_path)
+    asked = lab.objective(tmp_path / "other").sampler.batch(0).asked
+    lost, half = (Verdict(status="unknown"),) * 6, tuple(Verdict(status=s) for s in ("correct", "incorrect") * 3)
+    rollouts = [Rollout(r.task, r.completions, lost if i else half) for i, r in enumerate(asked)]
+    write_rollouts(tmp_path / "rollouts" / "step-0.parquet", [rollouts])
+    objective.batches(0)
+    told = objective.metrics()
+    assert (told["p_c_mean"], told["w_mean"], told["unknown"]) == (0.5, 1.0, 0.75)
