@@ -4,6 +4,7 @@ import os
 import warnings
 
 THREADS = 2
+"""At most; `signal_speed_compare` takes fewer for the small model."""
 
 
 def main() -> None:

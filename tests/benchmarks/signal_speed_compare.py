@@ -4,7 +4,6 @@ A step is everything: rollouts, rewards, loss, backward, optimiser, and what eac
 """
 
 import json
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -25,33 +24,32 @@ from vibethinker.rollout.engine import Engine
 from vibethinker.verifiers.grader import GraderSettings
 from vibethinker.verifiers.grading_pool import GradingPool
 
-THREADS = int(os.environ["OMP_NUM_THREADS"])
+THREADS = {"0.2M": 1, "1M": 2}
+"""The tiny profile's own for its size, where a second makes neither trainer faster."""
 WARM_UP = 1
 ROUNDS = {"0.2M": 7, "1M": 4}
 SHARES = (0.0, 0.5, 0.9)
-TARGETS = {"own": 2.0, "0%": 1.5}
+TARGETS = {"own": 2.0, "0%": 1.5, "own, vLLM": 2.0}
 MakeEngine = Callable[[Any, Setting], Engine]
 PARTS = ("rollout", "reward", "train", "sync")
 
 
 def measure() -> None:
     """Prints the table and, last, one JSON object."""
-    torch.set_num_threads(THREADS)
     disable_progress_bar()
-    print(
-        f"{THREADS} torch threads, OMP_WAIT_POLICY=passive; medians of steps taken in turn, the first of each left out"
-    )
-    limit = matmul_limit()
+    print("OMP_WAIT_POLICY=passive; medians of steps taken in turn, the first of each left out")
     rows = {}
     for size, rounds in ROUNDS.items():
-        setting = prepare(size)
-        print(
-            f"\n{size}: {setting.parameters:,} parameters, float32; {PROMPTS} prompts x {GROUP}\n{HEADER}", flush=True
+        torch.set_num_threads(THREADS[size])
+        limit, setting = matmul_limit(), prepare(size)
+        about = (
+            f"{setting.parameters:,} parameters, float32; {PROMPTS} prompts x {GROUP}; {THREADS[size]} torch threads"
         )
+        print(f"\n{size}: {about}, matmul limit {limit:.0f} GFLOP/s\n{HEADER}", flush=True)
         for mix, (share, make_engine) in mixes().items():
             rows[f"{size} {mix}"] = row = compare(setting, share, make_engine, rounds, limit)
             print(_shown(mix, row), flush=True)
-    print(EXPLANATION.format(limit=limit))
+    print(EXPLANATION)
     ratio = {name: row["ratio"] for name, row in rows.items()}
     target = {name: least for name in rows for mix, least in TARGETS.items() if name.endswith(f" {mix}")}
     growing = all(ratio[f"{s} 0%"] < ratio[f"{s} 50%"] < ratio[f"{s} 90%"] for s in ROUNDS)
@@ -84,7 +82,9 @@ def compare(
         theirs = Theirs(setting, stack.enter_context(_grades(setting, share)))
         ours = Ours(setting, stack.enter_context(_grades(setting, share)), make_engine)
         run = {"trl": stack.enter_context(theirs.ready()), "ours": stack.enter_context(ours.ready())}
-        with ThreadPoolExecutor(len(run)) as threads:
+        with ThreadPoolExecutor(
+            len(run), initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),)
+        ) as threads:
             running = [threads.submit(steps, partial(turns.next, party)) for party, steps in run.items()]
             turns.start()
             for future in as_completed(running):
@@ -129,7 +129,7 @@ HEADER = (
     f"{'sync':>7}{'matmul train':>14}{'gen':>6}{'groups equal':>14}{'tokens':>12}"
 )
 EXPLANATION = """
-rollout, reward, train, sync: our seconds. matmul: share of {limit:.0f} GFLOP/s (best 2048^3 float32 product in this run) that
+rollout, reward, train, sync: our seconds. matmul: share of the limit (best 2048^3 float32 product in this run) that
 6 x parameters x trained tokens a second of training, and 2 x parameters x response tokens a second of generation, come to.
 groups equal, tokens: share of groups with equal rewards, and mean response length, ours / TRL's. lowest-highest: TRL's
 fastest step over our slowest, TRL's slowest over our fastest. TRL runs without its default recomputation and bfloat16.
