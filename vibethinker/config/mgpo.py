@@ -92,3 +92,12 @@ class MgpoSettings(Settings):
     start measured as often."""
     stages: tuple[MgpoStageSettings, ...] = Field(min_length=1)
     """In order; each starts from the one before with a fresh optimiser."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.minibatches > self.prompts_per_step:
+            raise ValueError(
+                f"mgpo.minibatches is {self.minibatches}, above mgpo.prompts_per_step = {self.prompts_per_step}: an update "
+                "learns from one problem's group at least; lower it, or raise that"
+            )
+        return self

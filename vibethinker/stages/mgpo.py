@@ -1,6 +1,6 @@
 """MGPO: one reinforcement-learning stage, from the model of the stage before it [A 3.4]."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -10,15 +10,15 @@ from vibethinker.config.training import SamplingSettings
 from vibethinker.data.tables import read_problems
 from vibethinker.errors import DataError
 from vibethinker.evaluation.cache import SampleCache
-from vibethinker.evaluation.scores import correct_counts
 from vibethinker.models.checkpoint import save_model
+from vibethinker.records import Sample
 from vibethinker.rollout.engine import derive_seed
 from vibethinker.rollout.prompts import encode_problems
 from vibethinker.runs.manifest import Manifest, write_atomic
 from vibethinker.runs.spec import StageSpec
 from vibethinker.runs.work import Work, open_work
 from vibethinker.stages.setting import Setting, open_setting
-from vibethinker.training.history import HISTORY, PREFILTER, History
+from vibethinker.training.history import HISTORY, PREFILTER, Counts, History
 from vibethinker.training.loop import LoopSettings, train
 from vibethinker.training.mgpo import MgpoObjective
 from vibethinker.training.parallel import from_first
@@ -88,8 +88,8 @@ def _tasks(
     if not stage.prefilter_samples:
         return tasks
     counts = from_first(lambda: _prefilter(tasks, setting, work, stage, mgpo, seed))
-    history.add(PREFILTER, {problem: (stage.prefilter_samples, c) for problem, c in counts.items()})
-    kept = [t for t in tasks if 0 < counts[t.problem.id] < stage.prefilter_samples]
+    history.add(PREFILTER, counts)
+    kept = [t for t in tasks if 0 < counts[t.problem.id][1] < counts[t.problem.id][0]]
     work.tracker.note(f"{len(kept)} of {len(tasks)} problems have a pass rate inside (0, 1) under the start checkpoint")
     if not kept:
         raise DataError(
@@ -101,8 +101,8 @@ def _tasks(
 
 def _prefilter(
     tasks: list[Task], setting: Setting, work: Work, stage: MgpoStageSettings, mgpo: MgpoSettings, seed: int
-) -> Mapping[str, int]:
-    """Problem -> correct samples under the start checkpoint. Measured once, kept beside the checkpoints."""
+) -> Counts:
+    """Under the start checkpoint. Measured once, kept beside the checkpoints."""
     path = work.scratch / "prefilter.json"
     if not path.exists():
         sampling = SamplingSettings(
@@ -115,7 +115,17 @@ def _prefilter(
                 derive_seed(seed, "prefilter"),
                 lambda done, total: work.tracker.progress("prefilter", done, total),
             )
-            solved = correct_counts(list(found))
-        counts = {key: c for domain in solved.values() for key, (_, c) in domain.items()}
+            counts = known_counts(found, mgpo.overlong)
         write_atomic(path, orjson.dumps(counts))
     return dict(orjson.loads(path.read_bytes()))
+
+
+def known_counts(samples: Iterable[Sample], overlong: str) -> Counts:
+    """As p_c counts them: without unknown verdicts; cut responses as `mgpo.overlong` says."""
+    counts: dict[str, tuple[int, int]] = {}
+    for s in samples:
+        worthless = overlong == "zero" and s.finish_reason == "length"
+        n, c = counts.get(s.problem_id, (0, 0))
+        known, correct = worthless or s.status != "unknown", not worthless and s.status == "correct"
+        counts[s.problem_id] = (n + known, c + correct)
+    return counts

@@ -16,20 +16,19 @@ LENGTH_BINS = 16
 def rollout_figures(batch: RolloutBatch, signal: Signal) -> dict[str, float]:
     """Means over the step's own groups, before any were replaced. signal: of these groups."""
     lengths = _lengths(batch.asked)
-    known = signal.p_c[~signal.p_c.isnan()]
+    known = ~signal.p_c.isnan()
     seconds = batch.seconds.get("rollout", 0.0) + batch.seconds.get("reward", 0.0)
-    tokens = sum(len(c.token_ids) for r in _all(batch) for c in r.completions)
     return {
         "reward": signal.correct.float().mean().item(),
         "unknown": 1 - signal.known.float().mean().item(),
-        "p_c_mean": known.mean().item(),
-        "w_mean": signal.w_me.mean().item(),
+        "p_c_mean": signal.p_c[known].mean().item(),
+        "w_mean": signal.w_me[known].mean().item(),
         "zero_advantage_share": (signal.advantages == 0).all(-1).float().mean().item(),
         "refilled": batch.refilled / len(batch.asked),
         "response_tokens": lengths.mean().item(),
         "response_tokens_max": lengths.max().item(),
         "truncated": sum(c.finish_reason == "length" for r in batch.asked for c in r.completions) / lengths.numel(),
-        **({"tokens_per_second": tokens / seconds} if seconds else {}),
+        **({"tokens_per_second": batch.tokens / seconds} if seconds else {}),
         **{f"seconds_{part}": value for part, value in batch.seconds.items()},
     }
 
@@ -51,10 +50,6 @@ def length_histogram(batch: RolloutBatch, window: int) -> tuple[list[float], lis
 
 def _lengths(rollouts: Sequence[Rollout]) -> Tensor:
     return torch.tensor([[len(c.token_ids) for c in r.completions] for r in rollouts], dtype=torch.float32)
-
-
-def _all(batch: RolloutBatch) -> list[Rollout]:
-    return list({id(r): r for r in (*batch.asked, *batch.learned)}.values())
 
 
 class UpdateFigures:

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from vibethinker.algorithms.surrogate import aggregate, clipped_surrogate, kl_estimate, kl_penalty, truncated_importance
-from vibethinker.errors import VibeThinkerError
+from vibethinker.errors import ConfigError, VibeThinkerError
 from vibethinker.models.chat import decode_responses
 from vibethinker.models.logprobs import token_logprobs
 from vibethinker.models.precision import forward_type
+from vibethinker.runs.manifest import write_atomic
 from vibethinker.tracking.local import Tracker
 from vibethinker.training.batching import Batch, TokenSequence, micro_batches, share_out
 from vibethinker.training.figures import UpdateFigures, length_histogram, p_c_histogram, rollout_figures
@@ -49,7 +52,8 @@ class MgpoObjective:
         self._reference: PreTrainedModel | None = None
         self._index = -1
         self._minibatches: list[list[Batch]] = []
-        self._sequences, self._tokens = 1, [1]
+        self._sequences: list[int] = []
+        self._tokens: list[int] = []
         self._part = 0
         self._figures = UpdateFigures()
         self._rollout_figures: Mapping[str, float] = {}
@@ -74,8 +78,8 @@ class MgpoObjective:
             per_token = per_token - s.kl * kl_penalty(logps, old, start) if s.kl else per_token
         self._record(batch, logps, old, entropies, clipped)
         window = self.stage.max_response_tokens
-        tokens = self._tokens[self._part]
-        return -aggregate(per_token, mask, s.aggregation, self._sequences, tokens, window)
+        sequences, tokens = self._sequences[self._part], self._tokens[self._part]
+        return -aggregate(per_token, mask, s.aggregation, sequences, tokens, window)
 
     def metrics(self) -> dict[str, float]:
         """Figures of the last update, with those of its rollout batch if it was the batch's first; every process has to ask."""
@@ -94,8 +98,8 @@ class MgpoObjective:
         asked = signal if not batch.refilled else weigh(batch.asked, self.settings, self.stage.long2short)
         self._tell(index, batch, asked)
         parts = self.settings.minibatches
-        self._sequences = signal.advantages.numel() // parts
         groups = [range(part, len(batch.learned), parts) for part in range(parts)]
+        self._sequences = [len(part) * self.settings.group_size for part in groups]
         self._tokens = [sum(len(c.token_ids) for q in part for c in batch.learned[q].completions) for part in groups]
         self._minibatches = [self._laid_out(batch.learned, signal, part) for part in groups]
         if parts > 1:
@@ -119,13 +123,16 @@ class MgpoObjective:
         ratio then starts at exactly 1. Written down, since later weights can't give them again."""
         path = self.sampler.folder / f"step-{index}.old.safetensors"
         flat = [batch for part in self._minibatches for batch in part]
-        if path.exists():
-            saved = load_file(path, device=str(self.model.device))
-            old = [saved[str(i)] for i in range(len(flat))]
-        else:
+        old = _read_old(path, flat)
+        if old is None:
+            if self._part:
+                raise ConfigError(
+                    f"rollout batch {index + 1} was left between two of its updates, with other micro-batches than now: they "
+                    f"depend on compute.processes, which is {world().count}; set it back until the next checkpoint"
+                )
             old = self._old_logps(flat)
             if world().first:
-                _save(path, old)
+                _write_old(path, flat, old)
         found = iter([replace(batch, old_logps=logps) for batch, logps in zip(flat, old, strict=True)])
         return [[next(found) for _ in part] for part in self._minibatches]
 
@@ -163,7 +170,8 @@ class MgpoObjective:
             self._figures.add("ratio", (logps - old).exp(), mask, largest=True)
             self._figures.add("clip_share", clipped, mask)
         mean = gap[mask].mean().item()
-        if mean > self.settings.max_gap:  # one that is no number is the loop's to refuse
+        # a trainer's that is no number is the loop's to refuse; the engine's would show nowhere else
+        if mean > self.settings.max_gap or not batch.engine_logps.isfinite().all():
             raise GapExceeded(
                 f"rollout batch {self._index + 1}: engine and trainer differ by {mean:.3g} nats a token on average, above "
                 f"mgpo.max_gap = {self.settings.max_gap:g}; the update was refused, the last checkpoint stays. Run both in one "
@@ -195,8 +203,23 @@ class MgpoObjective:
         }
 
 
-def _save(path: Path, tensors: Sequence[Tensor]) -> None:
-    """Under another name first: a half-written file is never read."""
-    partial = path.with_suffix(".partial")
-    save_file({str(i): tensor.cpu() for i, tensor in enumerate(tensors)}, partial)
-    partial.replace(path)
+def _write_old(path: Path, batches: Sequence[Batch], old: Sequence[Tensor]) -> None:
+    tensors = {str(i): tensor.cpu() for i, tensor in enumerate(old)}
+    write_atomic(path, save(tensors, metadata={"layout": _layout(batches)}))
+
+
+def _read_old(path: Path, batches: Sequence[Batch]) -> list[Tensor] | None:
+    """What `_write_old` wrote; None where there is nothing, or where the tokens lay otherwise in the micro-batches."""
+    if not path.exists():
+        return None
+    with safe_open(path, framework="pt") as file:
+        if file.metadata()["layout"] != _layout(batches):
+            return None
+        return [file.get_tensor(str(i)).to(batch.input_ids.device) for i, batch in enumerate(batches)]
+
+
+def _layout(batches: Sequence[Batch]) -> str:
+    found = blake2b(digest_size=16)
+    for batch in batches:
+        found.update(str(tuple(batch.input_ids.shape)).encode() + batch.input_ids.cpu().numpy().tobytes())
+    return found.hexdigest()

@@ -19,7 +19,7 @@ from vibethinker.training.history import Counts, History
 from vibethinker.training.parallel import gather, world
 from vibethinker.training.questions import prefer_uncertain, refill_order, visit_all
 from vibethinker.training.rollout_files import read_rollouts, write_rollouts
-from vibethinker.training.signal import Rollout, Task, carries
+from vibethinker.training.signal import Rollout, Task, carries, weigh
 from vibethinker.verifiers.grading_pool import GradingPool
 
 
@@ -31,6 +31,8 @@ class RolloutBatch:
     """The step's own groups: what figures are made from."""
     learned: list[Rollout]
     """As many groups, those without advantage replaced as far as refills went: what the update learns from."""
+    tokens: int
+    """Of all responses sampled, those of refills that were not used too."""
     seconds: Mapping[str, float]
     """Seconds of `sync` (weights to the engine), `rollout` and `reward` (waited for after the last response); empty where it
     was read back."""
@@ -70,9 +72,12 @@ class Sampler:
             rounds = self._sampled(index)
             if world().first:
                 write_rollouts(path, rounds)
-        self.history.add(index + 1, _counts(chain.from_iterable(rounds)))
+        self.engine.sleep()  # where rollouts were read back too: the device is training's now
+        sampled = list(chain.from_iterable(rounds))
+        self.history.add(index + 1, self._counts(sampled))
         self._forget(index)
-        return RolloutBatch(rounds[0], self._chosen(rounds), dict(self._seconds))
+        tokens = sum(len(completion.token_ids) for rollout in sampled for completion in rollout.completions)
+        return RolloutBatch(rounds[0], self._chosen(rounds), tokens, dict(self._seconds))
 
     @cached_property
     def _by_id(self) -> dict[str, Task]:
@@ -89,7 +94,6 @@ class Sampler:
             if not taken:
                 break
             rounds.append(self._sample(taken, index))
-        self.engine.sleep()
         return rounds
 
     def _update_engine(self) -> None:
@@ -154,17 +158,15 @@ class Sampler:
     def _add(self, part: str, seconds: float) -> None:
         self._seconds[part] = self._seconds.get(part, 0.0) + seconds
 
+    def _counts(self, rollouts: Sequence[Rollout]) -> Counts:
+        """What p_c is made of."""
+        signal = weigh(rollouts, self.settings, self.stage.long2short)
+        pairs = zip(signal.known.sum(-1).tolist(), (signal.correct & signal.known).sum(-1).tolist(), strict=True)
+        return {rollout.task.problem.id: pair for rollout, pair in zip(rollouts, pairs, strict=True)}
+
     def _forget(self, index: int) -> None:
         """Batches before the last checkpoint are never read again."""
         if world().first and index % self.settings.checkpoint_every == 0:
             for path in self.folder.glob("step-*.*"):
                 if int(re.findall(r"\d+", path.stem)[0]) < index:
                     path.unlink()
-
-
-def _counts(rollouts: "chain[Rollout]") -> Counts:
-    found = {}
-    for rollout in rollouts:
-        known = [v for v in rollout.verdicts if v.status != "unknown"]
-        found[rollout.task.problem.id] = (len(known), sum(v.status == "correct" for v in known))
-    return found

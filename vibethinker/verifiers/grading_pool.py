@@ -42,6 +42,8 @@ class _Worker:
     since: float
     """When it was started, or began with the first of its items."""
     ready: bool = False
+    begun: bool = False
+    """Whether it has said that it has its items: what ends it before is none of their doing."""
     items: deque[_Item] = field(default_factory=deque)
 
 
@@ -117,20 +119,20 @@ class GradingPool:
             if self._queue and worker.ready and not worker.items:
                 size = min(BATCH, max(1, len(self._queue) // (2 * self._count)))
                 worker.items.extend(self._queue.popleft() for _ in range(min(size, len(self._queue))))
-                worker.since = time.monotonic()
+                worker.since, worker.begun = time.monotonic(), False
                 try:
                     worker.connection.send([(item.problem, item.response) for item in worker.items])
                 except OSError:
                     self._lost(worker, "its grader crashed")
 
     def _take_in(self, worker: _Worker) -> None:
-        """Everything that a worker has said: that it is ready, then a verdict for each item in turn."""
+        """Everything that a worker has said: that it is ready; that it has its items, then a verdict for each in turn."""
         try:
             while worker.connection.poll():
                 verdict = worker.connection.recv()
                 worker.since = time.monotonic()
                 if verdict is None:
-                    worker.ready, self._failed_starts = True, 0
+                    worker.ready, worker.begun, self._failed_starts = True, bool(worker.items), 0
                 else:
                     self._keep(worker.items.popleft(), verdict)
         except (EOFError, OSError):
@@ -157,7 +159,7 @@ class GradingPool:
         """Replaces a worker; the response it was at is tried again, or is incorrect: a response can cause all of this."""
         _end(worker)
         items = worker.items
-        if items:
+        if worker.begun and items:
             items[0].tries += 1
             if items[0].tries == TRIES:
                 item = items.popleft()
@@ -196,10 +198,16 @@ def _work(connection: "Connection[Verdict | None, list[tuple[Problem, str]] | No
     with Grader(settings, workers=1) as grader:
         connection.send(None)
         try:
-            while (items := connection.recv()) is not None:
-                _answer(connection, grader, items)
+            _serve(connection, grader)
         except (EOFError, OSError):
             return
+
+
+def _serve(connection: "Connection[Verdict | None, list[tuple[Problem, str]] | None]", grader: Grader) -> None:
+    problems: dict[Problem, Problem] = {}  # each comes anew with each response, and the grader remembers what it graded
+    while (items := connection.recv()) is not None:
+        connection.send(None)
+        _answer(connection, grader, [(problems.setdefault(problem, problem), response) for problem, response in items])
 
 
 def _answer(

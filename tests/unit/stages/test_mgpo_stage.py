@@ -8,13 +8,16 @@ import time
 from collections.abc import Iterator
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from tests.unit.stages.mgpo_bench import STAGE, Bench
 from vibethinker.config.model import EngineSettings
+from vibethinker.records import FinishReason, Sample, VerdictStatus
 from vibethinker.runs.manifest import sealed
 from vibethinker.runs.spec import StageSpec
+from vibethinker.stages.mgpo import known_counts
 
 REPLAYED = ("reward", "p_c_mean", "response_tokens", "loss", "grad_norm")
 """Of a step whose rollouts were written."""
@@ -115,3 +118,29 @@ def test_with_vllm_what_was_sampled_is_learned_from_again(bench: Bench, kind: st
     assert list(seen) == list(range(1, STAGE.steps + 1))
     assert repeated
     assert all(figures["gap_max"] < 1e-3 for figures in bench.metrics(attempts[-1]).values() if "gap_max" in figures)
+
+
+def sample(problem: str, status: VerdictStatus, reason: FinishReason = "stop") -> Sample:
+    return Sample(
+        problem_id=problem, domain="algebra", sample=0, response="", tokens=1, finish_reason=reason, status=status
+    )
+
+
+def test_a_prefilter_counts_as_p_c_does() -> None:
+    """A problem solved in every sample that could be graded is at accuracy 1, and goes."""
+    samples = [sample("a", "correct"), sample("a", "unknown"), sample("b", "incorrect", "length")]
+    samples += [sample("b", "correct", "length"), sample("b", "correct"), sample("c", "unknown", "length")]
+    assert known_counts(samples, "graded") == {"a": (1, 1), "b": (3, 2), "c": (0, 0)}
+    assert known_counts(samples, "zero") == {"a": (1, 1), "b": (3, 1), "c": (1, 0)}
+
+
+def test_problems_solved_always_or_never_under_the_start_model_are_left_out(bench: Bench) -> None:
+    spec = bench.spec("filtered")
+    stage = {**spec.settings["stage"], "prefilter_samples": 4}
+    spec = spec.model_copy(update={"settings": {**spec.settings, "stage": stage}})
+    problems = bench.run(spec).metrics["problems"]
+    rows = pq.read_table(spec.folder / "history.parquet").to_pylist()
+    first = {r["problem"]: r["correct"] / r["samples"] for r in rows if r["step"] == 0}
+    inside = {problem for problem, rate in first.items() if 0 < rate < 1}
+    assert len(first) == 12 and 0 < len(inside) == problems < 12
+    assert {r["problem"] for r in rows if r["step"]} == inside

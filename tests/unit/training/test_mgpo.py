@@ -215,6 +215,7 @@ def test_groups_without_advantage_are_refilled_up_to_the_bound(lab: Lab, tmp_pat
     assert lab.objective(tmp_path / "c", settings_with(refills=4)).sampler.batch(0).learned == found.learned
     often.batches(0)
     assert often.metrics()["refilled"] == found.refilled / 4
+    assert often.metrics()["zero_advantage_share"] == 1 - teaching(plain.asked) / 4
     # every sample counts for the history, those of groups that were not used too
     assert len(often.sampler.history.rates(before=2)) > 4
 
@@ -314,6 +315,39 @@ def test_importance_correction_scales_a_token_by_what_engine_and_trainer_differ(
     assert plain.loss(batch).item() != pytest.approx(expected.item(), rel=1e-2)
 
 
+def test_importance_correction_is_of_the_weights_that_sampled(lab: Lab, tmp_path: Path) -> None:
+    """In a second update too: what engine and trainer differed by does not change with the policy."""
+    settings = {"max_gap": 10.0, "minibatches": 2, "clip_low": 0.9, "clip_high": 9.0}
+    plain = lab.objective(tmp_path, settings_with(**settings))
+    corrected = lab.objective(tmp_path, settings_with(**settings, importance_cap=9.0))
+    corrected.batches(0), plain.batches(0)
+    for objective in (plain, corrected):
+        with torch.no_grad():
+            objective.model.lm_head.weight.mul_(1.1)
+    (batch,) = [replace(b, engine_logps=b.old_logps - 0.5 * b.response_mask) for b in plain.batches(1)[:1]]
+    corrected.batches(1)
+    factor = float(torch.tensor(0.5).exp())
+    assert plain.loss(batch).item() != pytest.approx(0, abs=1e-4)
+    assert corrected.loss(batch).item() == pytest.approx(plain.loss(batch).item() * factor, rel=1e-4)
+
+
+def test_engine_and_trainer_agree_at_another_temperature(lab: Lab, tmp_path: Path) -> None:
+    objective = lab.objective(tmp_path, settings_with(temperature=0.6, minibatches=2))
+    for batch in objective.batches(0):
+        objective.loss(batch)
+    figures = objective.metrics()
+    assert figures["gap_max"] < 1e-4 and figures["ratio_max"] == 1.0
+
+
+def test_uncertain_problems_are_told_by_the_batch_just_before(lab: Lab, tmp_path: Path) -> None:
+    settings = settings_with(prompts_per_step=11, prefer_uncertain=1000.0)
+    sampler = lab.objective(tmp_path, settings).sampler
+    sampler.history.add(1, {p.id: (6, 3 if i else 6) for i, p in enumerate(lab.problems)})
+    (left,) = {p.id for p in lab.problems} - {t.problem.id for t in sampler._ask(1)}
+    assert left == lab.problems[0].id
+    assert len({t.problem.id for t in sampler._ask(0)}) == 11
+
+
 @pytest.mark.parametrize("aggregation", ["token", "fixed"])
 def test_other_means_add_up_over_micro_batches(lab: Lab, tmp_path: Path, aggregation: str) -> None:
     objective = lab.objective(tmp_path, settings_with(aggregation=aggregation))
@@ -386,7 +420,9 @@ def test_the_history_counts_as_p_c_does(lab: Lab, tmp_path: Path) -> None:
     """Where a cut response is worth nothing, it is incorrect to the sampler of uncertain problems too."""
     objective = lab.objective(tmp_path, settings_with(overlong="zero"))
     rollouts = [
-        Rollout(r.task, tuple(replace(c, finish_reason="length") for c in r.completions), (Verdict(status="correct"),) * 6)
+        Rollout(
+            r.task, tuple(replace(c, finish_reason="length") for c in r.completions), (Verdict(status="correct"),) * 6
+        )
         for r in lab.objective(tmp_path / "other").sampler.batch(0).asked
     ]
     write_rollouts(tmp_path / "rollouts" / "step-0.parquet", [rollouts])

@@ -32,6 +32,11 @@ def test_every_problem_comes_once_before_any_comes_again() -> None:
     assert first != second
 
 
+def test_what_does_not_fill_a_step_is_left_to_the_next_epoch() -> None:
+    asked = [ids(visit_all(tasks(10), 4, 5, step)) for step in range(4)]
+    assert [len(set(asked[i] + asked[i + 1])) for i in (0, 2)] == [8, 8]
+
+
 @pytest.mark.parametrize("step", range(4))
 def test_a_step_holds_each_problem_once_however_few_there_are(step: int) -> None:
     assert sorted(ids(visit_all(tasks(3), 4, 5, step))) == ["t/0", "t/1", "t/2"]

@@ -1,7 +1,9 @@
 """Graders in processes of their own: the same verdicts, and nothing that a response does holds them up."""
 
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +15,7 @@ from vibethinker.verifiers import grading_pool
 from vibethinker.verifiers.grader import Grader, GraderSettings
 from vibethinker.verifiers.grading_pool import GradingPool, time_limit
 
-HANG, CRASH, BREAK = "hang \\boxed{1}", "crash \\boxed{1}", "break \\boxed{1}"
+HANG, CRASH, BREAK, ONCE = (f"{what} \\boxed{{1}}" for what in ("hang", "crash", "break", "break once"))
 
 
 def problem(answer: str) -> Problem:
@@ -24,7 +26,9 @@ CHOICE = Problem(id="t/c", domain="stem", question="A or B?", verifier="choice",
 
 
 class Hostile(Grader):
-    """The real grader, but for three responses that it would have to survive if it had such a fault."""
+    """The real grader, but for a few responses that it would have to survive if it had such a fault."""
+
+    broke = False
 
     def grade(self, items: Any, on_progress: Any = None) -> list[Verdict]:
         (_, response) = items[0]
@@ -35,6 +39,9 @@ class Hostile(Grader):
             os.kill(os.getpid(), signal.SIGSEGV)
         if response == BREAK:
             raise RuntimeError("a fault of ours")
+        if response == ONCE and not self.broke:
+            self.broke = True
+            raise RuntimeError("gone by the next time")
         return super().grade(items, on_progress)
 
 
@@ -93,10 +100,10 @@ def test_what_hangs_or_crashes_a_grader_is_incorrect_and_its_neighbours_are_grad
 def test_a_fault_of_our_own_is_unknown_after_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grading_pool, "_work", hostile_work)
     with GradingPool(GraderSettings(), workers=1) as pool:
-        for response in ["\\boxed{1}", BREAK]:
+        for response in ["\\boxed{1}", BREAK, ONCE]:
             pool.submit(problem("1"), response)
         verdicts = pool.finish()
-    assert [v.status for v in verdicts] == ["correct", "unknown"]
+    assert [v.status for v in verdicts] == ["correct", "unknown", "correct"]
     assert "a fault of ours" in verdicts[1].reason
 
 
@@ -108,16 +115,38 @@ def test_where_no_grader_starts_nothing_is_known(monkeypatch: pytest.MonkeyPatch
     assert verdict.status == "unknown"
 
 
-def test_a_killed_worker_is_replaced(pool: GradingPool) -> None:
-    pool.submit(problem("1"), "\\boxed{1}")
-    pool.finish()
+@pytest.mark.parametrize("seconds", [0, 0.001, 0.1])
+def test_killed_workers_are_replaced_and_no_response_is_blamed(pool: GradingPool, seconds: float) -> None:
+    """Both, while they had nothing to do: the same responses go to one dead worker, then to the other."""
+    pool._failed_starts = 1  # one that starts makes good for those that did not
+    while not all(worker.ready for worker in pool._workers):
+        pool.poll()
     for worker in pool._workers:
         worker.process.kill()
+    time.sleep(seconds)
     for _ in range(40):
         pool.submit(problem("1"), "\\boxed{1}")
     assert {v.status for v in pool.finish()} == {"correct"}
+    assert pool._failed_starts == 0
 
 
 def test_the_limit_lies_beyond_the_graders_own() -> None:
     settings = GraderSettings()
     assert time_limit(settings) > max(3 * settings.code.program_wall_seconds, 12 * settings.maths_seconds)
+
+
+def test_a_worker_holds_each_problem_once_however_often_it_is_sent() -> None:
+    """Its grader remembers verdicts with the tests that they are of; tests may be megabytes."""
+    tests = ('{"id": "punctuation:no_comma", "kwargs": {}}',)
+    sent = Problem(id="t/i", domain="instruct", question="?", verifier="constraints", tests=tests, source="t")
+    ours, theirs = multiprocessing.Pipe()
+    worker = threading.Thread(target=grading_pool._serve, args=(theirs, grader := Grader()))
+    worker.start()
+    for response in ("a", "b, c", "d"):
+        ours.send([(sent, response)])
+        assert [ours.recv() is None, ours.recv() is None] == [True, False]
+    ours.send(None)
+    worker.join()
+    grader.close()
+    held = [key[2] for key in grader._cache]
+    assert len(held) == 3 and all(tests is held[0] for tests in held)
