@@ -63,6 +63,8 @@ class MgpoObjective:
         if index != self._index:
             self._open(index)
         self._figures = UpdateFigures()
+        if not self.settings.kl:
+            self._reference = None  # only looked at now and then: not worth its memory in between
         return self._minibatches[self._part]
 
     def loss(self, batch: Batch) -> Tensor:

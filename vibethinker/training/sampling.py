@@ -122,8 +122,8 @@ class Sampler:
     def _sample(self, tasks: Sequence[Task], index: int) -> list[Rollout]:
         """All groups, each process its share of them."""
         rank, count = world().rank, world().count
-        shares = gather(self._generate(tasks[rank::count], index))
-        return [shares[i % count][i // count] for i in range(len(tasks))]
+        shares = gather([(r.completions, r.verdicts) for r in self._generate(tasks[rank::count], index)])
+        return [Rollout(task, *shares[i % count][i // count]) for i, task in enumerate(tasks)]
 
     def _generate(self, tasks: Sequence[Task], index: int) -> list[Rollout]:
         """Responses are graded in other processes while further ones are generated."""

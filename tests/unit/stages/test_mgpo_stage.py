@@ -36,7 +36,10 @@ def undisturbed(bench: Bench) -> StageSpec:
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
-    """With everything it started, as the supervisor would."""
+    """With everything it started, as the supervisor would; unless it has come to its end before."""
+    if process.poll() is not None:
+        assert process.returncode == 0
+        return
     with_children = [process.pid, *(p.pid for p in psutil.Process(process.pid).children(recursive=True))]
     for pid in with_children:
         try:
