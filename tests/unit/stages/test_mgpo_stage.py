@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pyarrow.parquet as pq
@@ -50,12 +51,12 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def killed_and_continued(
-    bench: Bench, name: str, kills: int, engine: EngineSettings | None = None
+    bench: Bench, name: str, kills: int, engine: EngineSettings | None = None, **mgpo: Any
 ) -> Iterator[StageSpec]:
     """The attempts, each killed after a random time from its first rollouts on, until one is left in peace."""
     chance = random.Random(name)
     for attempt in range(1, kills + 2):
-        spec = bench.spec(name, attempt, engine=engine)
+        spec = bench.spec(name, attempt, engine=engine, **mgpo)
         process = bench.start(spec)
         if attempt > kills:
             assert process.wait(600) == 0, (spec.attempt_folder / "log.txt").read_text()[-3000:]
@@ -88,6 +89,17 @@ def test_killed_at_random_it_ends_in_the_same_bits(bench: Bench, undisturbed: St
     for spec in attempts:
         for step, figures in bench.metrics(spec).items():
             assert {k: figures[k] for k in REPLAYED} == {k: steps[step][k] for k in REPLAYED}
+
+
+@pytest.mark.slow
+def test_killed_between_the_updates_of_a_batch_it_ends_in_the_same_bits(bench: Bench) -> None:
+    changes = {"minibatches": 3, "refills": 1, "prefer_uncertain": 1.0}
+    whole = bench.spec("minibatches", **changes)
+    bench.run(whole)
+    attempts = list(killed_and_continued(bench, "killed-minibatches", 8, **changes))
+    assert len(attempts) > 1
+    expected, found = bench.weights(whole), bench.weights(attempts[-1])
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
 def test_two_processes_end_where_one_does(bench: Bench, undisturbed: StageSpec) -> None:
