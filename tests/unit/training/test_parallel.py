@@ -106,8 +106,9 @@ def test_a_step_that_is_not_finite_in_one_is_refused_in_both(two: Found, folder:
     assert "(loss inf, gradient norm" in ended
     assert sorted(p.name for p in (folder / "refused").glob("*-*")) == ["checkpoint-2", "refused-step-3"]
     lab = Lab()
-    expected = lab.objective(lab.model()).batches(3)[0]
-    assert torch.equal(read_refused(folder / "refused/refused-step-3").input_ids, expected.input_ids)
+    longest = lab.objective(lab.model()).batches(3)[0].input_ids  # two processes make more and smaller micro-batches
+    kept = read_refused(folder / "refused/refused-step-3").input_ids
+    assert kept.tolist() == longest[: len(kept)].tolist()
     for found in two:
         assert all(w.isfinite().all() for w in found["refused"]["weights"].values())
 
