@@ -16,7 +16,7 @@ demo: .venv/run  ## the whole recipe on a tiny model, end to end, on CPU
 test: .venv/dev $(PEERS)/installed  ## all tests but the slow ones, the demonstration's run among them (about 30 minutes)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: .venv/dev $(PEERS)/installed  ## also the slow ones: fifty random kills, outages, Chromium (an hour more)
+test-all: .venv/dev $(PEERS)/installed  ## also the slow ones: random kills, outages, Chromium, vLLM (an hour more)
 	$(BIN)/python -m pytest
 
 bench: bench-verify bench-signal  ## all speed comparisons, side by side with peers
