@@ -24,7 +24,7 @@ bench: bench-verify bench-signal  ## all speed comparisons, side by side with pe
 bench-verify: .venv/dev  ## verifiers and sandbox (about a minute)
 	$(BIN)/python tests/benchmarks/verify.py
 
-bench-signal: .venv/dev  ## MGPO's steps and the memory of its loss, beside TRL's (about ten minutes)
+bench-signal: .venv/dev  ## MGPO's steps and the memory of its loss, beside TRL's (about a quarter of an hour)
 	$(BIN)/python tests/benchmarks/bench_signal.py
 
 check: lint types contracts  ## what CI checks before the tests
