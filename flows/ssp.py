@@ -2,6 +2,9 @@
 
 ingest -> decontaminate -> split by domain -> [expert SFT + Pass@K probes] x N in parallel -> select -> fuse
   -> MGPO maths, short window -> MGPO maths, long window -> MGPO code -> benchmark suite -> register -> promote
+
+Where a profile asks for them, the second report's rounds too: experts again on hard problems after the first fusion, and
+a student of the RL checkpoints after the last MGPO stage [B].
 """
 
 from pathlib import Path
@@ -14,9 +17,11 @@ from tasks.recipe import profile_of, recipe_job
 from tasks.registry import promote, register
 from tasks.reinforcement import mgpo
 from tasks.reporting import report
-from tasks.spectrum import base, expert, fuse, select
+from tasks.spectrum import base, expert, fuse, select, traces
 from vibethinker.config.profile import Profile
-from vibethinker.stages.recipe import benchmark_models, expert_nodes, final_model
+from vibethinker.runs.manifest import Manifest
+from vibethinker.stages.recipe import benchmark_models, final_model
+from vibethinker.stages.rounds import Round, spectrum, student
 
 
 @recipe_flow("ssp", run_name="{profile.name}")
@@ -34,23 +39,35 @@ def ssp(profile: Profile, workspace: Path = Path("workspace")) -> str:
         sets = split(run, problems, clean)
         models = {"base": base(run, sets)}
 
-        # Spectrum: specialists with the broadest Pass@K, averaged into one model [A 3.3]
-        experts = [expert.submit(run, node, models["base"], sets) for node in expert_nodes(profile)]
-        models["select"] = select(run, [e.result() for e in experts])
-        models["fuse"] = fuse(run, models["select"])
+        # Spectrum: specialists with the broadest Pass@K, averaged into one model [A 3.3]; [B] has a second round
+        for turn in spectrum(profile):
+            models |= train_round(run, turn, list(models.values()))
 
         # Signal: MGPO amplifies what verifies inside that spectrum, stage by stage [A 3.2, 3.4]
-        model = models["fuse"]
+        model = models[turn.fuse.name]
         for stage in profile.mgpo.stages:
             models[f"mgpo-{stage.name}"] = model = mgpo(run, stage.name, model, sets)
+        if last := student(profile):  # of the RL checkpoints' own traces [B]
+            models |= train_round(run, last, list(models.values()))
 
         # Evidence: the reported suite for every model, and the promotion set for the last one [A 4.1]
+        measured = benchmark_models(profile)
+        final = final_model(profile)
+        model = models[measured[final][0]]
         suite = {
-            name: benchmark.submit(run, f"benchmark-{name}", models[node], sets)
-            for name, (node, _) in benchmark_models(profile).items()
+            name: benchmark.submit(run, f"benchmark-{name}", models[node], sets) for name, (node, _) in measured.items()
         }
-        gate = benchmark.submit(run, f"gate-{final_model(profile)}", model, sets)
+        gate = benchmark.submit(run, f"gate-{final}", model, sets)
         scores = {name: future.result().metrics for name, future in suite.items()}
-        version = register(run, final_model(profile), model, scores[final_model(profile)])
+        version = register(run, measured[final][0], model, scores[final])
         promote(run, version, gate.result())
     return run
+
+
+def train_round(run: str, turn: Round, made: list[Manifest]) -> dict[str, Manifest]:
+    """Traces, experts in parallel, the best checkpoint of each by Pass@K, their average. made: all models so far."""
+    for node in turn.traces:
+        made = [*made, traces(run, node.name, made)]
+    trained = [expert.submit(run, node.name, made) for node in turn.experts]
+    selected = select(run, turn.select.name, [e.result() for e in trained])
+    return {turn.select.name: selected, turn.fuse.name: fuse(run, turn.fuse.name, selected)}

@@ -27,7 +27,8 @@ from vibethinker.errors import BudgetExceeded, Preempted
 from vibethinker.reports.words import money
 from vibethinker.runs.manifest import now
 from vibethinker.runs.record import NodeState, RunKind, RunStatus, RunStore, end_killed
-from vibethinker.stages.recipe import Node, fingerprints
+from vibethinker.stages.node import Node
+from vibethinker.stages.recipe import fingerprints
 from vibethinker.tracking.mlflow_tracker import MlflowMirror
 from vibethinker.tracking.servers import mlflow_place, silence
 

@@ -11,7 +11,8 @@ from vibethinker.runs.launch import run_stage
 from vibethinker.runs.lease import LeaseTerms
 from vibethinker.runs.manifest import InputRef, Manifest, sealed
 from vibethinker.runs.spec import Runtime, StageSpec
-from vibethinker.stages.recipe import VERSIONS, Node
+from vibethinker.stages.node import Node
+from vibethinker.stages.recipe import VERSIONS
 
 SMALL = 1 << 20
 """Sealed files up to this size are MLflow artifacts of their stage's run."""

@@ -16,7 +16,7 @@ from vibethinker.promotion.copies import model_files
 from vibethinker.promotion.gate import Decision
 from vibethinker.promotion.measurement import measured_check, read_measurement
 from vibethinker.runs.manifest import Manifest
-from vibethinker.stages.recipe import final_model
+from vibethinker.stages.recipe import benchmark_models, final_model
 
 T = TypeVar("T")
 PATIENCE = 120.0
@@ -65,8 +65,10 @@ def promote(run: str, version: str | None, gate: Manifest) -> Decision | None:
 
 def _candidate(opened: RunContext, version: str, gate: Manifest) -> Candidate:
     """The version, with what the sealed files of this run say of it."""
-    final = final_model(profile_of(opened))
-    folder, model = opened.folder(f"gate-{final}"), Manifest.read(opened.folder(final))
+    profile = profile_of(opened)
+    final = final_model(profile)
+    node = benchmark_models(profile)[final][0]
+    folder, model = opened.folder(f"gate-{final}"), Manifest.read(opened.folder(node))
     return Candidate(version, read_measurement(folder), measured_check(folder, gate, model), model_files(model))
 
 

@@ -6,16 +6,17 @@ from pydantic import Field, StringConstraints, model_validator
 
 from vibethinker.config.base import Settings
 from vibethinker.config.data import DataSettings
+from vibethinker.config.distillation import (
+    DistillationSettings,
+    ProbingSetSettings,
+    SelfDistillationSettings,
+    TeacherSettings,
+)
 from vibethinker.config.mgpo import MgpoSettings
 from vibethinker.config.model import BaseSettings
 from vibethinker.config.run import RunSettings
-from vibethinker.config.training import (
-    FusionSettings,
-    ProbeSettings,
-    SamplingSettings,
-    SelectionSettings,
-    SftSettings,
-)
+from vibethinker.config.sft import SftSettings
+from vibethinker.config.training import FusionSettings, ProbeSettings, SamplingSettings, SelectionSettings
 from vibethinker.records import VerifierName
 
 DomainName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
@@ -61,8 +62,12 @@ class Profile(RunSettings):
     """Problems."""
     code_limits: dict[str, float] = {}
     """Limits of one program that differ from those for small tests, by the names of the sandbox's settings."""
+    distillation: DistillationSettings | None = None
+    """Teachers that write traces for the SFT problems [B]; null takes the sources' own."""
     sft: SftSettings
     """Expert SFT."""
+    probing_set: ProbingSetSettings | None = None
+    """Probing problems written by a language model [A 3.3]; null takes held-out ones."""
     probe: ProbeSettings
     """Pass@K probes."""
     selection: SelectionSettings = SelectionSettings()
@@ -71,6 +76,8 @@ class Profile(RunSettings):
     """Expert fusion."""
     mgpo: MgpoSettings
     """Reinforcement learning."""
+    self_distillation: SelfDistillationSettings | None = None
+    """Offline self-distillation after it [B]; null for none [A]."""
     benchmark: BenchmarkSettings
     """Reported suite."""
     promotion: PromotionSettings
@@ -83,6 +90,7 @@ class Profile(RunSettings):
         for field, used in [
             ("fusion.weights", self.fusion.weights),
             *((f"mgpo.stages[{s.name}].domains", s.domains) for s in self.mgpo.stages),
+            *((f"distillation.teachers[{t.name}].domains", t.domains) for t in self._teachers),
         ]:
             unknown = sorted(set(used) - set(known))
             if unknown:
@@ -158,6 +166,10 @@ class Profile(RunSettings):
         return self
 
     @property
+    def _teachers(self) -> tuple[TeacherSettings, ...]:
+        return self.distillation.teachers if self.distillation else ()
+
+    @property
     def _measured(self) -> dict[str, VerifierName]:
         """Groups of the reported benchmark."""
         return dict(self.benchmark.domains or self.domains)
@@ -167,8 +179,13 @@ class Profile(RunSettings):
         """Field -> longest response in tokens."""
         end = "max_response_tokens"
         suites = {"benchmark": self.benchmark.sampling, "promotion": self.promotion.sampling}
+        asked = {
+            "sft.curriculum": self.sft.curriculum and self.sft.curriculum.sampling,
+            "self_distillation": self.self_distillation and self.self_distillation.sampling,
+        }
         return {
             f"probe.sampling.{end}": self.probe.sampling.max_response_tokens,
+            **{f"{field}.sampling.{end}": s.max_response_tokens for field, s in asked.items() if s},
             **{f"mgpo.stages[{s.name}].{end}": s.max_response_tokens for s in self.mgpo.stages},
             **{
                 f"{suite}.sampling.{v}.{end}": s.max_response_tokens

@@ -9,11 +9,13 @@ import orjson
 
 from vibethinker.algorithms.selection import SelectionRule, select_checkpoint
 from vibethinker.algorithms.statistics import mean_interval
-from vibethinker.config.training import ProbeSettings, SftSettings
+from vibethinker.config.sft import SftSettings
+from vibethinker.config.training import ProbeSettings
 from vibethinker.data.tables import read_problems
 from vibethinker.evaluation.cache import SampleCache
 from vibethinker.evaluation.scores import correct_counts, rates
 from vibethinker.models.checkpoint import save_model
+from vibethinker.models.lora import merged_state
 from vibethinker.records import Problem
 from vibethinker.rollout.engine import derive_seed
 from vibethinker.runs.manifest import Manifest, write_atomic
@@ -29,14 +31,14 @@ from vibethinker.training.sft import SftObjective, count_steps, tokenise
 
 def run(spec: StageSpec) -> Manifest:
     """Seals trajectory.json and checkpoints/step-<n>/ of the checkpoints that lead in some domain under some rule."""
-    with open_work(spec) as work, open_setting(spec, work.input("base") / "model") as setting:
+    with open_work(spec) as work, open_setting(spec, work.input("start") / spec.settings["start"]) as setting:
         sft, probe = (
             SftSettings.model_validate(spec.settings["sft"]),
             ProbeSettings.model_validate(spec.settings["probe"]),
         )
-        domains, split = spec.settings["domains"], work.input("split")
-        problems = [p for p in read_problems(split / "sft.parquet") if p.domain in domains]
-        probes = {d: [p for p in read_problems(split / "probe.parquet") if p.domain == d] for d in domains}
+        domains, probing = spec.settings["domains"], read_problems(work.input("probes") / "probe.parquet")
+        problems = [p for p in read_problems(work.input("traces") / "sft.parquet") if p.domain in domains]
+        probes = {d: [p for p in probing if p.domain == d] for d in domains}
         rows, too_long = tokenise(problems, setting.tokenizer, setting.templates, setting.system_prompt, sft.max_length)
         steps = count_steps(len(rows), sft.batch_size, sft.epochs, sft.max_steps)
         objective = SftObjective(
@@ -98,7 +100,7 @@ def _measure(
     setting: Setting, work: Work, probes: dict[str, list[Problem]], probe: ProbeSettings, step: int, loss: float
 ) -> Checkpoint:
     found: dict[str, Any] = {}
-    setting.engine.update_weights(setting.model.state_dict())
+    setting.engine.update_weights(merged_state(setting.model))
     for domain, problems in probes.items():
         seed = derive_seed(setting.seed, "probe", domain, step)
         with SampleCache(None, "", {}) as cache:

@@ -20,7 +20,8 @@ from vibethinker.runs.lease import MARGIN, LeaseTerms
 from vibethinker.runs.manifest import sealed
 from vibethinker.runs.record import RunStore
 from vibethinker.runs.workspace import check_workspace
-from vibethinker.stages.recipe import Node, fingerprints
+from vibethinker.stages.node import Node
+from vibethinker.stages.recipe import fingerprints
 from vibethinker.tracking.servers import check_mlflow, check_prefect
 from vibethinker.verifiers.sandbox import require_sandbox
 from vibethinker.verifiers.sandbox.bubblewrap import INSTALL

@@ -4,23 +4,25 @@ Light on imports: `vibethinker plan` reads it before anything is spent.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
-from vibethinker.algorithms.fusion_weights import fusion_weights
 from vibethinker.config.profile import Profile
 from vibethinker.data.identity import source_digest
 from vibethinker.models.identity import model_digest
 from vibethinker.runs.fingerprint import fingerprint
+from vibethinker.stages.node import Node, common
+from vibethinker.stages.rounds import MODEL, Round, spectrum, student
 
 VERSIONS = {
     "ingest": 2,
     "decontaminate": 2,
     "split": 2,
     "base": 2,
-    "expert": 2,
-    "select": 1,
-    "fuse": 1,
+    "distill": 1,
+    "probing": 1,
+    "curriculum": 1,
+    "expert": 3,
+    "select": 2,
+    "fuse": 2,
     "mgpo": 2,
     "benchmark": 3,
     "suite": 2,
@@ -28,27 +30,12 @@ VERSIONS = {
 """Stage -> version, raised when the stage's golden values change: sealed outputs of older versions are not reused."""
 
 
-@dataclass(frozen=True)
-class Node:
-    """One stage of a run, with everything that makes up its identity."""
-
-    name: str
-    """E.g. `expert-algebra`."""
-    stage: str
-    """Module of `vibethinker.stages`."""
-    settings: Mapping[str, Any]
-    """Settings that change the result."""
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    """Input name -> node."""
-    places: Mapping[str, str] = field(default_factory=dict)
-    """Where outside files lie; not part of the identity, which has their digests."""
-    together: int = 1
-    """How many nodes of this kind may run at once with it."""
-
-
 def recipe(profile: Profile) -> dict[str, Node]:
     """All nodes in an order in which each comes after its inputs [A 3.2-3.5]."""
-    nodes = [*_data(profile), _base(profile), *_spectrum(profile), *_signal(profile), *_benchmarks(profile)]
+    after = student(profile)
+    rounds = [n for turn in spectrum(profile) for n in turn.nodes]
+    ending = [*(after.nodes if after else ()), *_benchmarks(profile)]
+    nodes = [*_data(profile), _base(profile), *rounds, *_signal(profile), *ending]
     return {n.name: n for n in nodes}
 
 
@@ -61,32 +48,27 @@ def fingerprints(nodes: Mapping[str, Node]) -> dict[str, str]:
     return known
 
 
-def expert_nodes(profile: Profile) -> list[str]:
-    """One per domain, or the single trajectory of the report's literal reading [A 3.3]."""
-    return ["expert-all"] if profile.sft.mode == "trajectory" else [f"expert-{d}" for d in profile.domains]
-
-
 def final_model(profile: Profile) -> str:
-    """Node of the model that is registered: the last MGPO stage's."""
-    return f"mgpo-{profile.mgpo.stages[-1].name}"
+    """Name of the model that is registered: the student's, or the last MGPO stage's."""
+    return "student" if profile.self_distillation else f"mgpo-{profile.mgpo.stages[-1].name}"
 
 
 def benchmark_models(profile: Profile) -> dict[str, tuple[str, str]]:
-    """Model's name in reports -> (node, folder of the model in its output)."""
-    experts = {f"expert-{d}": ("select", f"experts/{d}") for d in profile.domains} if profile.benchmark.experts else {}
-    stages = {f"mgpo-{s.name}": (f"mgpo-{s.name}", "model") for s in profile.mgpo.stages}
-    return {"base": ("base", "model")} | experts | {"fused": ("fuse", "model")} | stages
+    """Model's name in reports -> (node, folder of the model in its output), in the order in which they are made."""
+    rounds, after = spectrum(profile), student(profile)
+    found = {"base": ("base", MODEL)}
+    for turn in rounds:
+        found |= _fused(turn, profile)
+    found |= {f"mgpo-{s.name}": (f"mgpo-{s.name}", MODEL) for s in profile.mgpo.stages}
+    return found | ({"student": (after.fuse.name, MODEL)} if after else {})
 
 
-def _chat(profile: Profile) -> dict[str, Any]:
-    return {"system_prompt": profile.base.system_prompt, "prompt": profile.base.prompt}
-
-
-def _common(profile: Profile) -> dict[str, Any]:
-    grading = {"code": dict(profile.code_limits)}
-    compute = profile.compute
-    how = {"precision": compute.precision, "engine": compute.engine.kind}
-    return {"chat": _chat(profile), "grading": grading, "seed": profile.seed, **how}
+def _fused(turn: Round, profile: Profile) -> dict[str, tuple[str, str]]:
+    """A round's experts, where they are measured, and their fusion."""
+    prefix = f"{turn.name}-" if turn.name else ""
+    experts = list(profile.domains) if profile.benchmark.experts else []
+    selected = {f"{prefix}expert-{d}": (turn.select.name, f"experts/{d}") for d in experts}
+    return selected | {f"{prefix}fused": (turn.fuse.name, MODEL)}
 
 
 def _data(profile: Profile) -> list[Node]:
@@ -113,32 +95,18 @@ def _data(profile: Profile) -> list[Node]:
 def _base(profile: Profile) -> Node:
     base = profile.base
     if base.source == "scratch":
-        settings = {"source": "scratch", "scratch": base.scratch.model_dump(), **_common(profile)}
+        settings = {"source": "scratch", "scratch": base.scratch.model_dump(), **common(profile)}
         return Node("base", "base", settings, {"split": "split"})
     longer = {"positions": base.positions} if base.positions else {}
     settings = {"source": "pretrained", "digest": model_digest(base.source, base.revision), **longer}
     return Node("base", "base", settings, places={"model": base.source, "revision": base.revision})
 
 
-def _spectrum(profile: Profile) -> list[Node]:
-    domains = list(profile.domains)
-    trained = {"expert-all": domains} if profile.sft.mode == "trajectory" else {f"expert-{d}": [d] for d in domains}
-    shared = {"sft": profile.sft.model_dump(exclude={"mode"}), "probe": profile.probe.model_dump(), **_common(profile)}
-    experts = [
-        Node(name, "expert", {"domains": names, **shared}, {"base": "base", "split": "split"}, together=len(trained))
-        for name, names in trained.items()
-    ]
-    rule = profile.selection.rule
-    select = Node("select", "select", {"rule": rule, "domains": domains}, {e.name: e.name for e in experts})
-    weights = dict(zip(domains, fusion_weights(domains, profile.fusion.weights), strict=True))
-    return [*experts, select, Node("fuse", "fuse", {"weights": weights}, {"experts": "select"})]
-
-
 def _signal(profile: Profile) -> list[Node]:
-    nodes, start = [], "fuse"
+    nodes, start = [], spectrum(profile)[-1].fuse.name
     shared = profile.mgpo.model_dump(exclude={"stages"})
     for stage in profile.mgpo.stages:
-        settings = {"mgpo": shared, "stage": stage.model_dump(), **_common(profile)}
+        settings = {"mgpo": shared, "stage": stage.model_dump(), **common(profile)}
         nodes.append(Node(f"mgpo-{stage.name}", "mgpo", settings, {"start": start, "split": "split"}))
         start = nodes[-1].name
     return nodes
@@ -148,7 +116,7 @@ def _benchmarks(profile: Profile) -> list[Node]:
     """The reported suite for every model, and the promotion set for the final one."""
     sampling = {k: v.model_dump() for k, v in profile.benchmark.sampling.items()}
     models = benchmark_models(profile)
-    suite = {"set": "benchmark", "k": profile.benchmark.k, "sampling": sampling, **_common(profile)}
+    suite = {"set": "benchmark", "k": profile.benchmark.k, "sampling": sampling, **common(profile)}
     nodes = [
         Node(
             f"benchmark-{model}",
@@ -159,10 +127,8 @@ def _benchmarks(profile: Profile) -> list[Node]:
         )
         for model, (node, folder) in models.items()
     ]
-    final = final_model(profile)
+    final, place = final_model(profile), models[final_model(profile)]
     gate = {"set": "promotion", "k": 1, "sampling": {k: v.model_dump() for k, v in profile.promotion.sampling.items()}}
-    settings = {"model": final, "folder": "model", **gate, **_common(profile)}
-    return [
-        *nodes,
-        Node(f"gate-{final}", "benchmark", settings, {"model": final, "split": "split"}, together=len(models) + 1),
-    ]
+    settings = {"model": final, "folder": place[1], **gate, **common(profile)}
+    inputs = {"model": place[0], "split": "split"}
+    return [*nodes, Node(f"gate-{final}", "benchmark", settings, inputs, together=len(models) + 1)]

@@ -20,8 +20,7 @@ def run(spec: StageSpec) -> Manifest:
             node: orjson.loads((folder / "trajectory.json").read_bytes()) for node, folder in folders.items()
         }
         experts = {}
-        for domain in spec.settings["domains"]:
-            node = f"expert-{domain}" if f"expert-{domain}" in trajectories else "expert-all"
+        for domain, node in spec.settings["experts"].items():
             trajectory = trajectories[node]
             best = select_checkpoint(probe_points(trajectory["checkpoints"], domain, trajectory["k"]), rule)
             experts[domain] = {"node": node, **best._asdict()}

@@ -8,14 +8,10 @@ from typing import Any
 
 from vibethinker.config.benchmark import BenchmarkSpec
 from vibethinker.config.benchmark_run import BenchmarkRun, MeasuredModel
-from vibethinker.config.endpoint import EndpointSettings
 from vibethinker.data.benchmark_files import local_files, rows_digest
 from vibethinker.models.identity import model_digest
-from vibethinker.stages.recipe import Node
+from vibethinker.stages.node import Node, served
 from vibethinker.verifiers import GRADING_VERSION
-
-SPEED = {"concurrency", "timeout", "retries", "api_key_env"}
-"""Settings of an endpoint that change no response."""
 
 
 def suite_nodes(run: BenchmarkRun) -> dict[str, Node]:
@@ -49,13 +45,13 @@ def _measured(run: BenchmarkRun, model: MeasuredModel, benchmark: BenchmarkSpec,
         "grading": GRADING_VERSION,
         "model": model.label,
         "system_prompt": model.system_prompt,
-        "endpoint": _served(model.endpoint),
+        "endpoint": served(model.endpoint),
         "protocol": run.protocol[benchmark.name].model_dump(),
         "suite_protocol": run.suite_protocol[benchmark.name].model_dump(),
         "report": run.report,
         "limit": run.limit,
         "k": list(run.k),
-        "judge": _served(run.judge),
+        "judge": served(run.judge),
         "clr": run.clr.model_dump() if run.clr else None,
         "seed": run.seed,
         "precision": run.compute.precision,
@@ -66,8 +62,3 @@ def _measured(run: BenchmarkRun, model: MeasuredModel, benchmark: BenchmarkSpec,
     places |= {"endpoint": model.endpoint.model_dump_json()} if model.endpoint else {}
     places |= {"judge": run.judge.model_dump_json()} if run.judge else {}
     return Node(measured_node(model, benchmark), "suite", settings, inputs, places, together)
-
-
-def _served(endpoint: EndpointSettings | None) -> dict[str, Any] | None:
-    """What of an endpoint may change a response; how fast it is asked may not."""
-    return endpoint.model_dump(exclude=SPEED) if endpoint else None

@@ -9,7 +9,7 @@ from vibethinker.config.profile import Profile
 from vibethinker.data.identity import source_path
 from vibethinker.errors import ConfigError
 from vibethinker.models.identity import model_digest
-from vibethinker.stages.recipe import VERSIONS, benchmark_models, expert_nodes, final_model, fingerprints, recipe
+from vibethinker.stages.recipe import VERSIONS, benchmark_models, final_model, fingerprints, recipe
 
 LAB = str(Path(__file__).parents[1] / "lab.yaml")
 DOMAINS = ["algebra", "geometry", "calculus", "statistics", "code"]
@@ -17,6 +17,13 @@ EXPERTS = {f"expert-{d}" for d in DOMAINS}
 MODELS = {"base", "fused", "mgpo-maths-short", "mgpo-maths-long", "mgpo-code"}
 SPECTRUM = {*EXPERTS, "select", "fuse", *(f"benchmark-{e}" for e in EXPERTS), "benchmark-fused"}
 GATE = "gate-mgpo-code"
+ROUNDS = (
+    "sft.curriculum={min_trace_tokens: 10, sampling: {samples: 8, max_response_tokens: 64}}",
+    "self_distillation={sampling: {samples: 4, max_response_tokens: 64}}",
+)
+"""The second report's rounds."""
+ENDPOINT = "{base_url: 'http://localhost:1/v1', model: big}"
+PROBING_SET = f"probing_set={{endpoint: {ENDPOINT}}}"
 
 
 def after_stage(stage: str) -> set[str]:
@@ -120,8 +127,9 @@ def test_defaults_written_out_change_nothing(lab: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("stage", sorted(set(VERSIONS) - {"suite"}))
-def test_a_new_version_of_a_stage_re_runs_it(lab: dict[str, str], stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes = recipe(load_profile(LAB))
+def test_a_new_version_of_a_stage_re_runs_it(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = recipe(load_profile(LAB, [*ROUNDS, PROBING_SET]))
+    lab = fingerprints(nodes)
     monkeypatch.setitem(VERSIONS, stage, VERSIONS[stage] + 1)
     other = fingerprints(nodes)
     moved = {n for n in lab if lab[n] != other[n]}
@@ -138,7 +146,7 @@ def test_every_node_comes_after_its_inputs(name: str) -> None:
         assert set(node.inputs.values()) <= seen, node.name
         assert node.stage in VERSIONS
         seen.add(node.name)
-    assert final_model(profile) in seen
+    assert benchmark_models(profile)[final_model(profile)][0] in seen
     assert f"gate-{final_model(profile)}" in seen
     assert {f"benchmark-{m}" for m in benchmark_models(profile)} <= seen
 
@@ -160,7 +168,6 @@ def runnable(name: str) -> Profile:
 def test_the_reports_literal_reading_is_one_trajectory() -> None:
     profile = load_profile(LAB, ["sft.mode=trajectory"])
     nodes = recipe(profile)
-    assert expert_nodes(profile) == ["expert-all"]
     assert [n for n in nodes if n.startswith("expert-")] == ["expert-all"]
     assert nodes["expert-all"].settings["domains"] == DOMAINS
     assert nodes["select"].inputs == {"expert-all": "expert-all"}
@@ -173,7 +180,7 @@ def test_experts_may_go_unmeasured() -> None:
 
 def test_experts_of_a_domain_are_independent_of_the_others(lab: dict[str, str]) -> None:
     nodes = recipe(load_profile(LAB))
-    assert nodes["expert-algebra"].inputs == {"base": "base", "split": "split"}
+    assert nodes["expert-algebra"].inputs == {"start": "base", "traces": "split", "probes": "split"}
     assert nodes["expert-algebra"].together == 5
 
 
@@ -207,3 +214,60 @@ def test_a_local_base_is_known_by_content_not_by_place(tmp_path: Path) -> None:
 
     assert at("a", "x") == at("b", "x")
     assert at("a", "x") != at("a", "y")
+
+
+def test_the_second_reports_rounds_are_the_same_stages_with_other_traces() -> None:
+    profile = load_profile(LAB, ROUNDS)
+    nodes = recipe(profile)
+    hard = nodes["hard-expert-algebra"]
+    assert hard.inputs == {"start": "expert-algebra", "traces": "hard-traces", "probes": "split"}
+    assert (hard.settings["start"], hard.settings["sft"]["epochs"]) == ("final", 2.0)
+    assert nodes["hard-traces"].inputs == {"reference": "fuse", "traces": "split"}
+    assert nodes["mgpo-maths-short"].inputs["start"] == "hard-fuse"
+    assert nodes["student-expert-all"].inputs == {"start": "hard-fuse", "traces": "student-traces", "probes": "split"}
+    assert set(nodes["student-traces"].inputs) == {
+        "split", "ingest", "student", "mgpo-maths-short", "mgpo-maths-long", "mgpo-code"
+    }  # fmt: skip
+    assert final_model(profile) == "student"
+    assert nodes["gate-student"].inputs["model"] == "student-fuse"
+    assert {"benchmark-hard-fused", "benchmark-student"} <= set(nodes)
+
+
+def test_a_round_more_changes_nothing_of_the_one_before(lab: dict[str, str]) -> None:
+    further = prints(*ROUNDS)
+    first = {*EXPERTS, "select", "fuse", "benchmark-fused"}
+    assert {n: further[n] for n in first} == {n: lab[n] for n in first}
+
+
+@pytest.mark.parametrize(
+    ("start", "place"),
+    [
+        ("final", ("expert-code", "final")),
+        ("selected", ("select", "experts/code")),
+        ("fused", ("fuse", "model")),
+    ],
+)
+def test_where_the_second_round_starts(start: str, place: tuple[str, str]) -> None:
+    nodes = recipe(load_profile(LAB, [*ROUNDS, f"sft.curriculum.start={start}"]))
+    expert = nodes["hard-expert-code"]
+    assert (expert.inputs["start"], expert.settings["start"]) == place
+
+
+def test_one_trajectory_can_not_go_on_from_several_selected_checkpoints() -> None:
+    with pytest.raises(ConfigError, match=r"sft.curriculum.start is selected"):
+        load_profile(LAB, [*ROUNDS, "sft.mode=trajectory", "sft.curriculum.start=selected"])
+
+
+def test_teachers_and_an_endpoints_probing_problems_come_before_the_experts() -> None:
+    sampling = "{samples: 2, max_response_tokens: 64}"
+    teachers = f"distillation={{teachers: [{{name: big, endpoint: {ENDPOINT}, sampling: {sampling}}}]}}"
+    nodes = recipe(load_profile(LAB, [teachers, PROBING_SET]))
+    assert nodes["expert-algebra"].inputs == {"start": "base", "traces": "traces", "probes": "probing-sets"}
+    assert nodes["traces"].inputs == nodes["probing-sets"].inputs == {"split": "split", "ingest": "ingest"}
+    assert "concurrency" not in nodes["traces"].settings["teachers"][0]["endpoint"]
+    assert "http" in nodes["traces"].places["big"]
+
+
+def test_searched_weights_need_the_probing_sets() -> None:
+    fuse = recipe(load_profile(LAB, ["fusion.search={candidates: 4}"]))["fuse"]
+    assert fuse.inputs == {"experts": "select", "probes": "split"}
