@@ -17,9 +17,10 @@ from vibethinker.records import Problem, Verdict
 from vibethinker.rollout.engine import Prompt
 from vibethinker.rollout.prompts import encode_problems
 from vibethinker.tracking.local import LocalTracker
+from vibethinker.training.documents import tokenise
 from vibethinker.training.loop import LoopSettings, train
 from vibethinker.training.schedule import constant
-from vibethinker.training.sft import SftObjective, tokenise
+from vibethinker.training.sft import SftObjective
 
 PROMPTS, GROUP, WINDOW = 32, 8, 44
 LEARNING_RATE = 1e-6

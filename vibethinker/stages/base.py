@@ -11,9 +11,10 @@ from vibethinker.runs.manifest import Manifest
 from vibethinker.runs.spec import StageSpec
 from vibethinker.runs.work import Work, open_work
 from vibethinker.stages.setting import prepare_torch
+from vibethinker.training.documents import tokenise
 from vibethinker.training.loop import LoopSettings, train
 from vibethinker.training.schedule import flat_then_linear
-from vibethinker.training.sft import SftObjective, tokenise
+from vibethinker.training.sft import SftObjective
 
 CHECKPOINT_EVERY = 200
 """Steps of base training between checkpoints."""

@@ -23,10 +23,11 @@ from vibethinker.runs.spec import StageSpec
 from vibethinker.runs.work import Work, open_work
 from vibethinker.stages.setting import Setting, open_setting
 from vibethinker.stages.trajectory import Checkpoint, probe_points
+from vibethinker.training.documents import tokenise
 from vibethinker.training.loop import LoopSettings, train
 from vibethinker.training.parallel import from_first
 from vibethinker.training.schedule import cosine
-from vibethinker.training.sft import SftObjective, count_steps, tokenise
+from vibethinker.training.sft import SftObjective, count_steps
 
 
 def run(spec: StageSpec) -> Manifest:

@@ -1,50 +1,17 @@
 """Supervised fine-tuning: token-mean cross-entropy on the responses."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from vibethinker.errors import DataError
-from vibethinker.models.chat import check_template, encode_prompt, encode_responses
 from vibethinker.models.logprobs import token_logprobs
-from vibethinker.records import Problem
 from vibethinker.training.batching import Batch, TokenSequence, micro_batches
-
-
-def tokenise(
-    problems: Sequence[Problem],
-    tokenizer: PreTrainedTokenizerBase,
-    templates: Mapping[str, str],
-    system_prompt: str,
-    max_length: int,
-) -> tuple[list[TokenSequence], int]:
-    """One sequence per trace, and how many were left out for being longer than max_length.
-
-    Raises DataError where nothing is left, or where the chat template does not fit.
-    """
-    with_traces = [p for p in problems if p.traces]
-    if with_traces:
-        check_template(tokenizer, with_traces[0], system_prompt)
-    traces = iter(encode_responses(tokenizer, [t for p in with_traces for t in p.traces]))
-    sequences, too_long = [], 0
-    for problem in with_traces:
-        prompt = encode_prompt(tokenizer, problem, templates, system_prompt)
-        for _ in problem.traces:
-            sequence = TokenSequence(prompt, next(traces))
-            if len(sequence.prompt) + len(sequence.response) > max_length:
-                too_long += 1
-            else:
-                sequences.append(sequence)
-    if not sequences:
-        raise DataError(
-            f"no trace to train on: {len(problems)} problems, {too_long} traces longer than max_length {max_length}"
-        )
-    return sequences, too_long
+from vibethinker.training.documents import Document
 
 
 def count_steps(rows: int, batch_size: int, epochs: float, max_steps: int) -> int:
@@ -65,7 +32,7 @@ class SftObjective:
     def __init__(
         self,
         model: PreTrainedModel,
-        rows: Sequence[TokenSequence],
+        rows: Sequence[Document],
         batch_size: int,
         tokens_per_micro_batch: int,
         pad_id: int,
@@ -86,7 +53,9 @@ class SftObjective:
 
     def _row(self, index: int) -> TokenSequence:
         epoch, position = divmod(index, len(self.rows))
-        return self.rows[int(epoch_order(len(self.rows), self.seed, epoch)[position])]
+        row = self.rows[int(epoch_order(len(self.rows), self.seed, epoch)[position])]
+        first = row.learnt.index(True)
+        return TokenSequence(row.token_ids[:first], row.token_ids[first:])
 
     def loss(self, batch: Batch) -> Tensor:
         logps, _ = token_logprobs(self.model, batch.input_ids, batch.response_mask, entropy=False)

@@ -13,10 +13,11 @@ from vibethinker.errors import Preempted
 from vibethinker.records import Problem
 from vibethinker.tracking.local import LocalTracker, read_events
 from vibethinker.training.batching import Batch
+from vibethinker.training.documents import tokenise
 from vibethinker.training.loop import LoopSettings, train
 from vibethinker.training.refused import NonFinite
 from vibethinker.training.schedule import cosine
-from vibethinker.training.sft import SftObjective, tokenise
+from vibethinker.training.sft import SftObjective
 
 STEPS = 6
 SETTINGS = LoopSettings(STEPS, cosine(1e-2, 1e-4, 0.2, STEPS), 0.01, 1.0, 2, "float32")

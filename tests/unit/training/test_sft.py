@@ -10,7 +10,8 @@ from torch import Tensor
 from vibethinker.errors import DataError
 from vibethinker.records import Problem
 from vibethinker.training.batching import pad
-from vibethinker.training.sft import SftObjective, count_steps, epoch_order, tokenise
+from vibethinker.training.documents import tokenise
+from vibethinker.training.sft import SftObjective, count_steps, epoch_order
 
 
 def test_one_row_per_trace(tokenizer: Any, problems: list[Problem]) -> None:

@@ -7,9 +7,10 @@ from vibethinker.config.model import ScratchSettings
 from vibethinker.models.tiny import tiny_model
 from vibethinker.records import Problem
 from vibethinker.tracking.local import LocalTracker
+from vibethinker.training.documents import tokenise
 from vibethinker.training.loop import LoopSettings, train
 from vibethinker.training.schedule import constant
-from vibethinker.training.sft import SftObjective, tokenise
+from vibethinker.training.sft import SftObjective
 
 SCRATCH = ScratchSettings(hidden_size=32, layers=1, heads=1, intermediate_size=32, max_length=64)
 
