@@ -8,7 +8,7 @@ export PIP_NO_INPUT := 1
 
 PEERS := .venv/peers
 
-.PHONY: demo test test-all bench bench-verify bench-signal peers check lint types contracts format clean
+.PHONY: demo test test-all bench bench-verify bench-spectrum bench-signal peers check lint types contracts format clean
 
 demo: .venv/run  ## the whole recipe on a tiny model, end to end, on CPU
 	$(BIN)/vibethinker run tiny
@@ -19,10 +19,13 @@ test: .venv/dev $(PEERS)/installed  ## all tests but the slow ones, the demonstr
 test-all: .venv/dev $(PEERS)/installed  ## also the slow ones: random kills, outages, Chromium, vLLM (an hour more)
 	$(BIN)/python -m pytest
 
-bench: bench-verify bench-signal  ## all speed comparisons, side by side with peers
+bench: bench-verify bench-spectrum bench-signal  ## all speed comparisons, side by side with peers
 
 bench-verify: .venv/dev  ## verifiers and sandbox (about a minute)
 	$(BIN)/python tests/benchmarks/verify.py
+
+bench-spectrum: .venv/dev $(PEERS)/installed  ## SFT beside TRL's, fusion beside mergekit's (about a quarter of an hour, 16 GB of disk)
+	$(BIN)/python tests/benchmarks/bench_spectrum.py
 
 bench-signal: .venv/dev  ## MGPO's steps and the memory of its loss, beside TRL's (about a quarter of an hour)
 	$(BIN)/python tests/benchmarks/bench_signal.py
