@@ -25,8 +25,10 @@ from vibethinker.budget.ledger import Ledger
 from vibethinker.config.run import RunSettings
 from vibethinker.errors import BudgetExceeded, Preempted
 from vibethinker.reports.words import money
+from vibethinker.runs.device import all_threads
 from vibethinker.runs.manifest import now
 from vibethinker.runs.record import NodeState, RunKind, RunStatus, RunStore, end_killed
+from vibethinker.runs.slots import CoreSlots
 from vibethinker.stages.node import Node
 from vibethinker.stages.recipe import fingerprints
 from vibethinker.tracking.mlflow_tracker import MlflowMirror
@@ -61,8 +63,8 @@ class RunContext:
     mirror: MlflowMirror
     prefect: PrefectMirror
     display: Display
-    slots: threading.BoundedSemaphore
-    """As many as stages may run at once."""
+    slots: CoreSlots
+    """Threads of the stages that run at once."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when the run is told to stop."""
 
@@ -145,7 +147,7 @@ def _opened(job: Job, workspace: Path) -> RunContext:
         mirror=MlflowMirror(uri, settings.registry.experiment, artifacts),
         prefect=PrefectMirror(settings.name),
         display=Display(_log(store.folder / "log.txt")),
-        slots=threading.BoundedSemaphore(settings.compute.parallel),
+        slots=CoreSlots(all_threads(settings.compute), settings.compute.parallel),
     )
 
 

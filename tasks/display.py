@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from types import TracebackType
 from typing import Any, Self
 
@@ -54,6 +55,7 @@ class Display:
         self._started: dict[str, float] = {}
         self._due: dict[str, float] = {}
         self._figures: dict[str, list[str]] = {}
+        self._probes: dict[str, list[str]] = {}
         self._since: dict[tuple[str, str], tuple[float, int]] = {}
         self._lock = threading.Lock()
 
@@ -91,6 +93,7 @@ class Display:
                 self.say(f"  [dim]{node}: {escape(event['text'])}[/]")
             elif event["kind"] == "metrics":
                 self._figures[node] = figures(event["values"]) or self._figures.get(node, [])
+                self._probes[node] = probe_figures(event["values"]) or self._probes.get(node, [])
             elif event["kind"] == "progress":
                 self._advance(node, event["label"], event["done"], event["total"])
 
@@ -112,7 +115,7 @@ class Display:
         self.log(Text.from_markup(line).plain)
 
     def _advance(self, node: str, label: str, done: int, total: int) -> None:
-        parts = self._figures.get(node, []) if label == node else [label]
+        parts = [*self._figures.get(node, []), *self._probes.get(node, [])] if label == node else [label]
         now = time.monotonic()
         since, before = self._since.setdefault((node, label), (now, done))
         with self._lock:
@@ -142,6 +145,13 @@ def figures(values: Mapping[str, float]) -> list[str]:
     shown = [text.format(values[name]) for name, text in parts.items() if name in values and not _silent(name, values)]
     gap = [f"gap {digits(values['gap_mean'], 1)}"] if "gap_mean" in values else []
     return [*shown, *gap, *([f"{duration(seconds)}/step"] if seconds else [])]
+
+
+def probe_figures(values: Mapping[str, float]) -> list[str]:
+    """An expert's last probe, mean over its domains; Pass@K first, since it is what selects."""
+    parts = {"Pass@K": "/pass_at_k", "Pass@1": "/pass_at_1"}
+    found = {words: [v for name, v in values.items() if name.endswith(end)] for words, end in parts.items()}
+    return [f"{words} {fmean(rates):.0%}" for words, rates in found.items() if rates]
 
 
 def _silent(name: str, values: Mapping[str, float]) -> bool:

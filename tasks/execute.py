@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from tasks.context import PARENT, RunContext
-from vibethinker.runs.device import billed_devices, chosen_device, stage_threads
-from vibethinker.runs.launch import run_stage
+from vibethinker.runs.device import billed_devices, chosen_device, stage_gpus, stage_threads, usable_gpus
+from vibethinker.runs.launch import NO_GPUS, run_stage
 from vibethinker.runs.lease import LeaseTerms
 from vibethinker.runs.manifest import InputRef, Manifest, sealed
+from vibethinker.runs.slots import GpuSlots, locks_folder
 from vibethinker.runs.spec import Runtime, StageSpec
 from vibethinker.stages.node import Node
 from vibethinker.stages.recipe import VERSIONS
@@ -28,7 +31,8 @@ def execute(run: RunContext, name: str) -> Manifest:
         run.store.update_node(name, status="reused")
         run.display.finish(name, "[cyan]reused[/]")
         return manifest
-    with run.slots:
+    threads = stage_threads(run.settings.compute, node.together)
+    with run.slots.taken(threads, lambda text: run.display.log(f"{name} {text}")):
         return _launch(run, node, _spec(run, node, folder, inputs))
 
 
@@ -72,6 +76,16 @@ def _spec(run: RunContext, node: Node, folder: Path, inputs: dict[str, InputRef]
     )
 
 
+def _gpus(run: RunContext, node: str) -> GpuSlots:
+    """How it takes its GPUs; none on a CPU."""
+    if not (wanted := stage_gpus(run.settings.compute)):
+        return NO_GPUS
+    label = f"{node} of {run.run} in {run.workspace}"
+    return GpuSlots(
+        wanted, usable_gpus(), locks_folder(), label, lambda text: run.display.say(escape(f"{node} {text}"))
+    )
+
+
 def _launch(run: RunContext, node: Node, spec: StageSpec) -> Manifest:
     run.store.update_node(node.name, status="running")
     run.display.start(node.name)
@@ -93,6 +107,7 @@ def _launch(run: RunContext, node: Node, spec: StageSpec) -> Manifest:
             on_events,
             LeaseTerms(account=run.settings.name, run=run.run, limit=run.settings.budget.limit),
             run.stop.is_set,
+            gpus=_gpus(run, node.name),
         )
         return manifest
     finally:

@@ -1,5 +1,7 @@
 """The spectrum: base, expert SFT with probes, selection, fusion [A 3.3]."""
 
+from collections.abc import Mapping
+
 from tasks.context import context
 from tasks.execute import execute
 from tasks.stage_task import stage_task
@@ -30,17 +32,23 @@ def expert(run: str, node: str, made: list[Manifest]) -> Manifest:
 def select(run: str, node: str, experts: list[Manifest]) -> Manifest:
     """argmax of Pass@K per domain."""
     manifest = execute(opened := context(run), node)
-    domains = sorted({name.split("/")[0] for name in manifest.metrics})
-    figures = ("step", "pass_at_1", "pass_at_k")
-    opened.prefect.table(
-        node,
-        [{"domain": d, **{f: manifest.metrics[f"{d}/{f}"] for f in figures}} for d in domains],
-        "selected checkpoints",
-    )
+    opened.prefect.table(node, _by_domain(manifest.metrics), f"{node}: the selected checkpoints, on the probing sets")
     return manifest
 
 
 @stage_task("fuse", run_name="{node}")
 def fuse(run: str, node: str, selected: Manifest) -> Manifest:
     """Weighted average of the experts."""
-    return execute(context(run), node)
+    manifest = execute(opened := context(run), node)
+    opened.prefect.table(node, [manifest.metrics], f"{node}: the experts' weights, and what a search for them bought")
+    return manifest
+
+
+def _by_domain(metrics: Mapping[str, float]) -> list[dict[str, object]]:
+    """Metrics `<domain>/<figure>` as a row per domain; a dash where only other domains have the figure."""
+    names = [name.rpartition("/")[::2] for name in metrics]
+    figures = dict.fromkeys(figure for _, figure in names)
+    return [
+        {"domain": domain} | {figure: metrics.get(f"{domain}/{figure}", "-") for figure in figures}
+        for domain in dict.fromkeys(domain for domain, _ in names)
+    ]

@@ -8,6 +8,7 @@ VerifierName = Literal["maths", "choice", "code", "constraints"]
 CodeForm = Literal["assert", "script", "stdin", "call"]
 VerdictStatus = Literal["correct", "incorrect", "unknown"]
 FinishReason = Literal["stop", "length"]
+Role = Literal["system", "user", "assistant"]
 
 
 class Record(BaseModel):
@@ -25,6 +26,8 @@ class Problem(Record):
     """The subdomain an expert is trained for, e.g. `algebra` [A 3.3]."""
     question: str = Field(min_length=1)
     """The text shown to the model, before the benchmark's or profile's prompt template is applied."""
+    turns: tuple[tuple[Role, str], ...] = ()
+    """What was said before the question, as (role, text): user and assistant in turn, a system prompt first where there is one."""
     verifier: VerifierName
     """Which verifier grades a response."""
     answer: str = ""

@@ -1,5 +1,6 @@
 """Where problems come from, how they are cleaned and divided."""
 
+import operator
 import re
 from collections.abc import Iterable
 from typing import Literal, Self
@@ -10,7 +11,10 @@ from vibethinker.config.base import Settings
 
 
 class SourceSettings(Settings):
-    """One source of problems. Exactly one of `generator`, `path`, `hub` and `benchmark` says where its rows are."""
+    """One source of problems. Exactly one of `generator`, `path`, `hub` and `benchmark` says where its rows are.
+
+    Fields that came later are left out of the settings' identity while they are empty: runs from before keep theirs.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)
     """Name of the source: appears in problem ids, manifests and reports."""
@@ -37,8 +41,13 @@ class SourceSettings(Settings):
     """Column of the gold answer, or of a solution from which `answer_pattern` takes it."""
     answer_pattern: str = ""
     """Regular expression with one group that finds the gold answer in the answer column (GSM8K: `#### (.+)$`)."""
+    unlabelled: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether maths rows may lack the gold answer: teachers' majority then labels them, and they serve SFT only."""
     trace: str = ""
     """Column of a correct solution; empty where there is none."""
+    messages: str = Field(default="", exclude_if=operator.not_)
+    """Column with a conversation, a list of {"role", "content"}: its last user message is the question (`question` is not
+    read), the assistant's after it the trace, all before it the turns. A system prompt of its own goes before the profile's."""
     tests: str = Field(default="tests", min_length=1)
     """Column with the list of assert lines of code problems."""
     domain: str = ""
@@ -76,6 +85,12 @@ class SourceSettings(Settings):
             raise ValueError(f"{name} gives {idle}, which only a hub source has; take them out, or give hub")
         if self.skip and not self.generator:
             raise ValueError(f"{name} gives skip {self.skip}, which only a generator has; take it out")
+        if self.messages and (idle := [k for k in ("generator", "benchmark", "trace") if getattr(self, k)]):
+            raise ValueError(f"{name} gives messages and {idle}, which bring traces of their own; give one of the two")
+        if self.unlabelled and self.role != "train":
+            raise ValueError(
+                f"{name} has role {self.role} and unlabelled: true; what measures needs its answers: take it out"
+            )
         if self.benchmark and (self.role != "benchmark" or not self.domain):
             raise ValueError(
                 f"{name}: benchmark {self.benchmark!r} needs role: benchmark, and the domain that its questions are reported under"
@@ -106,7 +121,7 @@ class SourceSettings(Settings):
     @property
     def has_traces(self) -> bool:
         """Whether its rows may have solutions."""
-        return bool(self.generator or self.trace)
+        return bool(self.generator or self.trace or self.messages)
 
     def gives(self, domains: Iterable[str]) -> set[str]:
         """Domains that its rows may have; `domains`: those of its role."""

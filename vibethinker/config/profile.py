@@ -130,10 +130,17 @@ class Profile(RunSettings):
                     f"add a source with role {role}, or take it out"
                 )
         traced = {d for s in self.data.sources if s.role == "train" and s.has_traces for d in s.gives(self.domains)}
+        for teacher in self._teachers:
+            traced |= set(teacher.domains or self.domains)
         if untaught := sorted(set(self.domains) - traced):
             raise ValueError(
                 f"domains names {untaught}, for which no train source has solutions to fine-tune on; name their column with "
-                "the source's trace"
+                "the source's trace, or name teachers under distillation"
+            )
+        if not self._teachers and (open_ := [s.name for s in self.data.sources if s.unlabelled]):
+            raise ValueError(
+                f"data.sources {open_} are unlabelled, and only distillation can give their problems answers; add distillation, "
+                "or take them out"
             )
         return self
 

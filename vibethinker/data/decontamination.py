@@ -61,9 +61,10 @@ def ngrams(words: Sequence[str], n: int) -> Iterator[Words]:
 
 
 def find_overlaps(train: Sequence[Problem], benchmark: Sequence[Problem], ngram: int) -> list[Hit]:
-    """Every pair of a training row (question and traces) and a benchmark question that share a run of `ngram` words.
+    """Every pair of a training row (question, earlier turns and traces) and a benchmark question that share a run of `ngram`
+    words.
 
-    Benchmark questions shorter than that match a training question equal to them as a whole. In the order of `train`.
+    Benchmark questions shorter than that match a training question or turn equal to them as a whole. In the order of `train`.
     """
     index = _Index(benchmark, ngram)
     return [hit for problem in train for hit in _hits(problem, index)]
@@ -79,17 +80,18 @@ def decontaminate(
 
 
 def _hits(problem: Problem, index: _Index) -> list[Hit]:
-    question = normalise(problem.question)
+    asked = [normalise(text) for text in (problem.question, *(text for _, text in problem.turns))]
     runs: defaultdict[int, set[int]] = defaultdict(set)
-    for words in (question, *map(normalise, problem.traces)):
+    for words in (*asked, *map(normalise, problem.traces)):
         # Most rows share nothing: this asks for all of a row's n-grams without a Python loop.
         if not index.places.keys().isdisjoint(ngrams(words, index.ngram)):
             for gram in ngrams(words, index.ngram):
                 for item, position in index.places.get(gram, ()):
                     runs[item].add(position)
     whole = [
-        Hit(train_id=problem.id, benchmark_id=index.ids[item], span=" ".join(question), coverage=1.0, whole=True)
-        for item in index.short.get(tuple(question), ())
+        Hit(train_id=problem.id, benchmark_id=index.ids[item], span=" ".join(words), coverage=1.0, whole=True)
+        for words in asked
+        for item in index.short.get(tuple(words), ())
     ]
     return whole + [_ngram_hit(problem.id, index, item, runs[item]) for item in sorted(runs)]
 

@@ -81,12 +81,14 @@ def unreadable(source: SourceSettings, error: Exception) -> str:
     return f"source {source.name!r}: {source.path!r} can't be read: {error}; check the file, or its permissions"
 
 
-def question_key(question: str) -> str:
+def question_key(question: str, turns: Iterable[tuple[str, str]] = ()) -> str:
     """Sixteen hex digits, equal for questions that differ only in case, white space, `$`, braces or unicode form.
 
-    Other symbols count here, unlike in decontamination: `3+4` and `3-4` are two problems.
+    Other symbols count here, unlike in decontamination: `3+4` and `3-4` are two problems. `turns`: (role, text), what was
+    said before: "Why?" is another question after another answer.
     """
-    tokens = _TOKEN.findall(unicodedata.normalize("NFKC", question).lower())
+    said = "\n".join([*(text for _, text in turns), question])
+    tokens = _TOKEN.findall(unicodedata.normalize("NFKC", said).lower())
     return hashlib.sha256(" ".join(tokens).encode()).hexdigest()[:16]
 
 

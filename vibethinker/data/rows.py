@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vibethinker.data.identity import FORMS
+from vibethinker.records import Role
 
 
 class RowError(Exception):
@@ -148,6 +149,27 @@ def encodable(value: str, name: str) -> None:
         value.encode()
     except UnicodeEncodeError as error:
         raise RowError(f"column {name!r} holds text that is not valid unicode: {error}") from error
+
+
+def messages_cell(row: dict[str, Any], name: str) -> list[tuple[Role, str]]:
+    """A cell as a conversation, (role, text) each: user and assistant in turn from the user on, a system prompt before them
+    where there is one. Raises RowError for anything else."""
+    value = cell(row, name)
+    if not isinstance(value, list) or not value:
+        raise RowError(f"column {name!r} must hold a list of messages, not {kind(value)}")
+    messages: list[tuple[Role, str]] = []
+    for number, message in enumerate(value):
+        if not isinstance(message, dict):
+            raise RowError(f"column {name!r}: a message must be an object with role and content, not {kind(message)}")
+        role, awaited = message.get("role"), "assistant" if messages and messages[-1][0] == "user" else "user"
+        if role != awaited and (role != "system" or messages):
+            raise RowError(f"column {name!r}: message {number} has role {short(role)} where {awaited} is awaited")
+        messages.append(
+            (role, text_cell({f"{name}.{number}.content": message.get("content")}, f"{name}.{number}.content"))
+        )
+    if len(messages) == 1 and messages[0][0] == "system":
+        raise RowError(f"column {name!r} holds a system prompt and no question")
+    return messages
 
 
 def answer_in(value: str, pattern: re.Pattern[str] | None) -> str:

@@ -27,10 +27,11 @@ from vibethinker.data.rows import (
     hub_rows,
     kind,
     last_match,
+    messages_cell,
     text_cell,
 )
 from vibethinker.errors import ConfigError, DataError
-from vibethinker.records import Problem, VerifierName
+from vibethinker.records import Problem, Role, VerifierName
 from vibethinker.verifiers.code import parse_tests
 
 _COUNTS = ("rows", "kept", "quarantined", "other_domain", "duplicates", "over_limit", "traces_left_out")
@@ -189,18 +190,21 @@ def _problem(
     domain = _domain(source, row)
     if domain is None:
         return None, 0
-    question = text_cell(row, source.question)
+    messages = _messages(source, row)
+    response = (messages.pop()[1],) if messages[-1][0] == "assistant" else ()
+    *turns, (_, question) = messages
     verifier = verifier_of(source, domain, domains)
-    answer = answer_in(text_cell(row, source.answer), pattern) if verifier == "maths" else ""
-    texts = traces = _trace_texts(row, source.trace)
+    answer = _gold(source, row, pattern) if verifier == "maths" else ""
+    texts = traces = (*response, *_trace_texts(row, source.trace))
     if verifier == "maths":
         traces = tuple(trace for trace in (_boxed(text, pattern) for text in texts) if _states(trace, answer))
     else:
         traces = tuple(text if "```" in text else f"```python\n{text}\n```" for text in texts)
     problem = Problem(
-        id=f"{source.name}/{question_key(question)}",
+        id=f"{source.name}/{question_key(question, turns)}",
         domain=domain,
         question=question,
+        turns=tuple(turns),
         verifier=verifier,
         answer=answer,
         tests=_tests(row, source.tests) if verifier == "code" else (),
@@ -208,6 +212,23 @@ def _problem(
         source=source.name,
     )
     return problem, len(texts) - len(traces)
+
+
+def _messages(source: SourceSettings, row: dict[str, Any]) -> list[tuple[Role, str]]:
+    """The row's conversation; a question alone is one message."""
+    return messages_cell(row, source.messages) if source.messages else [("user", text_cell(row, source.question))]
+
+
+def _gold(source: SourceSettings, row: dict[str, Any], pattern: re.Pattern[str] | None) -> str:
+    """The gold answer; empty where a row of an unlabelled source has none."""
+    if source.unlabelled:
+        try:
+            value = cell(row, source.answer)
+        except RowError:
+            return ""
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return ""
+    return answer_in(text_cell(row, source.answer), pattern)
 
 
 def _domain(source: SourceSettings, row: dict[str, Any]) -> str | None:

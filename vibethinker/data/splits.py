@@ -8,25 +8,31 @@ from vibethinker.errors import DataError
 from vibethinker.records import Problem
 
 
+def unlabelled(problem: Problem) -> bool:
+    """Whether it lacks the gold answer by which responses to it would be graded."""
+    return problem.verifier in ("maths", "choice") and not problem.answer.strip()
+
+
 def split(
-    problems: Sequence[Problem], sizes: SplitSettings, domains: Sequence[str], seed: int
+    problems: Sequence[Problem], sizes: SplitSettings, domains: Sequence[str], seed: int, taught: bool = False
 ) -> dict[str, list[Problem]]:
     """Sets `pretrain`, `sft`, `probe`, `rl`, `promotion`, domain after domain; no question is in two of them.
 
     Order inside a domain is sha256(seed, id), so a row that comes or goes moves at most one other across each border.
-    `pretrain` and `sft` take rows with traces only; a question that stands in several sources is taken once. DataError
-    names a domain with too few rows.
+    `pretrain` takes rows with traces only. So does `sft`, unless it is `taught`: teachers then write the traces, and rows
+    without a gold answer are in it too, in no other set ever. A question that stands in several sources is taken once, with a
+    gold answer where one has it. DataError names a domain with too few rows.
     """
     sets: dict[str, list[Problem]] = {name: [] for name in ("pretrain", "sft", "probe", "rl", "promotion")}
     distinct = _distinct(problems, seed)
     for domain in domains:
-        for name, rows in _split_domain(domain, [row for row in distinct if row.domain == domain], sizes).items():
+        for name, rows in _split_domain(domain, [r for r in distinct if r.domain == domain], sizes, taught).items():
             sets[name].extend(rows)
     return sets
 
 
 def left_out(problems: Sequence[Problem], sets: dict[str, list[Problem]]) -> dict[str, int]:
-    """Rows per domain that are in no set: without a trace, a question met before, or of a domain not asked for."""
+    """Rows per domain that are in no set: a trace or gold answer is missing, a question met before, a domain not asked for."""
     used = {row.id for rows in sets.values() for row in rows}
     counts = dict.fromkeys(sorted({row.domain for row in problems}), 0)
     for row in problems:
@@ -40,31 +46,35 @@ def _distinct(problems: Sequence[Problem], seed: int) -> list[Problem]:
     if len(rows) != len(problems):
         raise DataError(f"problem ids must be unique, {len(problems) - len(rows)} of {len(problems)} are repeated")
     first: dict[str, Problem] = {}
-    for name in seeded_order(rows, seed):
+    for name in sorted(seeded_order(rows, seed), key=lambda name: unlabelled(rows[name])):
         first.setdefault(question_key(rows[name].question), rows[name])
     return list(first.values())
 
 
-def _split_domain(domain: str, rows: Sequence[Problem], sizes: SplitSettings) -> dict[str, list[Problem]]:
+def _split_domain(domain: str, rows: Sequence[Problem], sizes: SplitSettings, taught: bool) -> dict[str, list[Problem]]:
     sets: dict[str, list[Problem]] = {}
+    graded = [row for row in rows if not unlabelled(row)]
     start = 0
     for name, size in (("promotion", sizes.promotion), ("probe", sizes.probe), ("rl", sizes.rl)):
-        sets[name] = list(rows[start : start + size])
+        sets[name] = graded[start : start + size]
         start += size
-    traced = [row for row in rows[start:] if row.traces]
-    if len(traced) <= sizes.pretrain:
-        raise DataError(_too_few(domain, rows, sizes))
-    sets["pretrain"], sets["sft"] = traced[: sizes.pretrain], traced[sizes.pretrain :]
+    traced = [row for row in graded[start:] if row.traces]
+    sets["pretrain"] = traced[: sizes.pretrain]
+    used = {row.id for part in sets.values() for row in part}
+    sets["sft"] = [row for row in rows if row.id not in used] if taught else traced[sizes.pretrain :]
+    if len(graded) < start or len(sets["pretrain"]) < sizes.pretrain or not sets["sft"]:
+        raise DataError(_too_few(domain, graded, sizes, taught))
     return sets
 
 
-def _too_few(domain: str, rows: Sequence[Problem], sizes: SplitSettings) -> str:
+def _too_few(domain: str, rows: Sequence[Problem], sizes: SplitSettings, taught: bool) -> str:
     """How many problems there are and how many are needed."""
     apart = sizes.promotion + sizes.probe + sizes.rl
     traced = sum(bool(row.traces) for row in rows)
+    after = f"{sizes.pretrain} with a trace" if taught else f"{sizes.pretrain + 1} with a trace"
     return (
         f"domain {domain!r} has {len(rows)} distinct clean training problems, {traced} of them with a trace; "
         f"data.splits needs {apart} (promotion {sizes.promotion}, probe {sizes.probe}, rl {sizes.rl}) and after those "
-        f"{sizes.pretrain + 1} with a trace (pretrain {sizes.pretrain}, sft at least 1): lower data.splits, raise "
+        f"{after} (pretrain {sizes.pretrain}, sft at least 1): lower data.splits, raise "
         f"the limit of the sources, or look at what the stage decontaminate dropped (its hits.jsonl)"
     )

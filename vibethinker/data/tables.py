@@ -1,4 +1,8 @@
-"""Problems and samples as Parquet files: fixed schemas, so the same rows give the same bytes."""
+"""Problems and samples as Parquet files: fixed schemas, so the same rows give the same bytes.
+
+Problems have the column `turns` only where one of them has turns: files and digests of all others are as they were before
+there was such a column.
+"""
 
 import hashlib
 import json
@@ -10,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vibethinker.records import Problem, Record, Sample
+from vibethinker.records import Problem, Sample
 
 _TEXT = pa.string()
 _ROW_GROUP = 4096
@@ -19,6 +23,8 @@ _PROBLEMS = pa.schema(
     + [("tests", pa.list_(_TEXT)), ("form", _TEXT), ("entry_point", _TEXT), ("prelude", _TEXT)]
     + [("traces", pa.list_(_TEXT)), ("source", _TEXT)]
 )
+_TURNS = pa.field("turns", pa.list_(pa.list_(_TEXT)))
+"""Of [role, text] each."""
 _SAMPLES = pa.schema(
     [("problem_id", _TEXT), ("domain", _TEXT), ("sample", pa.int64()), ("response", _TEXT), ("tokens", pa.int64())]
     + [(name, _TEXT) for name in ("finish_reason", "status", "extracted", "reason")]
@@ -27,13 +33,16 @@ _SAMPLES = pa.schema(
 
 
 def write_problems(path: Path, problems: Sequence[Problem]) -> None:
-    """Write problems in their order, one row each; `tests` and `traces` become lists."""
-    _write(path, problems, _PROBLEMS)
+    """Write problems in their order, one row each; `tests`, `traces` and `turns` become lists."""
+    schema = _PROBLEMS.append(_TURNS) if any(problem.turns for problem in problems) else _PROBLEMS
+    table = pa.Table.from_pylist([problem.model_dump() for problem in problems], schema=schema)
+    pq.write_table(table, path, compression="zstd")
 
 
 def read_problems(path: Path) -> list[Problem]:
     """Problems as written by `write_problems`, in their order."""
-    return [Problem.model_validate(row) for row in pq.read_table(path, schema=_PROBLEMS).to_pylist()]
+    rows = pq.read_table(path, schema=_PROBLEMS.append(_TURNS)).to_pylist()
+    return [Problem.model_validate(row | {"turns": row["turns"] or ()}) for row in rows]
 
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> None:
@@ -50,15 +59,9 @@ def read_samples(path: Path) -> pd.DataFrame:
 
 def set_digest(problems: Sequence[Problem]) -> str:
     """sha256 (hex) of a set of problems, all fields included, whatever their order."""
-    rows = sorted(
-        hashlib.sha256(json.dumps(problem.model_dump(), sort_keys=True).encode()).digest() for problem in problems
-    )
-    return hashlib.sha256(b"".join(rows)).hexdigest()
-
-
-def _write(path: Path, rows: Sequence[Record], schema: pa.Schema) -> None:
-    table = pa.Table.from_pylist([row.model_dump() for row in rows], schema=schema)
-    pq.write_table(table, path, compression="zstd")
+    rows = (problem.model_dump(exclude=None if problem.turns else {"turns"}) for problem in problems)
+    digests = sorted(hashlib.sha256(json.dumps(row, sort_keys=True).encode()).digest() for row in rows)
+    return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 def _chunks(rows: Iterable[Sample], size: int) -> Iterator[list[Sample]]:

@@ -18,7 +18,8 @@ from vibethinker.rollout.text import Request, Text, TextSampling
 
 _TABLES = """
 create table if not exists responses (
-    request blob, sample integer, text text, tokens integer, finish_reason text, primary key (request, sample)
+    request blob, sample integer, text text, tokens integer, finish_reason text, prompt_tokens integer,
+    primary key (request, sample)
 ) without rowid;
 create table if not exists verdicts (
     request blob, sample integer, grading blob, verdict blob, primary key (request, sample, grading)
@@ -38,6 +39,7 @@ class SampleCache:
         self._database.execute("pragma journal_mode = wal")
         self._database.execute("pragma synchronous = normal")
         self._database.executescript(_TABLES)
+        self._add_prompt_tokens()
         self._generator = {"weights": weights, "engine": dict(engine)}
 
     def __enter__(self) -> Self:
@@ -47,6 +49,16 @@ class SampleCache:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._database.close()
+
+    def _add_prompt_tokens(self) -> None:
+        """To a file of a version that did not keep them."""
+        if any(column[1] == "prompt_tokens" for column in self._database.execute("pragma table_info(responses)")):
+            return
+        try:
+            self._database.execute("alter table responses add column prompt_tokens integer")
+        except sqlite3.OperationalError as error:
+            if "duplicate column" not in str(error):  # another process was faster
+                raise
 
     def key(self, request: Request, sampling: TextSampling) -> bytes:
         """Identity of all samples of one request."""
@@ -61,9 +73,9 @@ class SampleCache:
     def texts(self, request: bytes) -> dict[int, Text]:
         """Sample -> response, of those that are there."""
         rows = self._database.execute(
-            "select sample, text, tokens, finish_reason from responses where request = ?", (request,)
+            "select sample, text, tokens, finish_reason, prompt_tokens from responses where request = ?", (request,)
         )
-        return {sample: Text(text, tokens, finish) for sample, text, tokens, finish in rows}
+        return {sample: Text(text, tokens, finish, prompt or 0) for sample, text, tokens, finish, prompt in rows}
 
     def samples(self, request: bytes) -> set[int]:
         """Which samples are there."""
@@ -80,8 +92,9 @@ class SampleCache:
         """Keeps all of them or, where the process dies meanwhile, none."""
         with self._database:
             self._database.executemany(
-                "insert or replace into responses values (?, ?, ?, ?, ?)",
-                [(r, s, text.text, text.tokens, text.finish_reason) for r, s, text in rows],
+                "insert or replace into responses (request, sample, text, tokens, finish_reason, prompt_tokens) "
+                "values (?, ?, ?, ?, ?, ?)",
+                [(r, s, text.text, text.tokens, text.finish_reason, text.prompt_tokens) for r, s, text in rows],
             )
 
     def put_verdicts(self, rows: Sequence[tuple[bytes, int, bytes, Verdict]]) -> None:

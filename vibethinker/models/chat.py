@@ -2,45 +2,41 @@
 
 from collections.abc import Mapping, Sequence
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from vibethinker.errors import DataError
 from vibethinker.records import Problem
 
 Messages = tuple[tuple[str, str], ...]
-"""(role, content), the last one the user's."""
+"""(role, content); in a prompt the last one is the user's."""
 
 
 def prompt_text(problem: Problem, templates: Mapping[str, str]) -> str:
-    """The user message: the verifier's template with `{question}` filled in, or the question alone."""
+    """The last user message: the verifier's template with `{question}` filled in, or the question alone."""
     template = templates.get(problem.verifier)
     return template.replace("{question}", problem.question) if template else problem.question
 
 
 def conversation(problem: Problem, templates: Mapping[str, str], system_prompt: str) -> Messages:
-    """System prompt, if there is one, and user message."""
-    system = (("system", system_prompt),) if system_prompt else ()
-    return (*system, ("user", prompt_text(problem, templates)))
+    """System prompt, if there is one, earlier turns, and user message. A problem's own system prompt goes before the given
+    one: its answer may depend on it, and most templates take but one."""
+    own = bool(problem.turns) and problem.turns[0][0] == "system"
+    system = (("system", system_prompt),) if system_prompt and not own else ()
+    return (*system, *problem.turns, ("user", prompt_text(problem, templates)))
 
 
 def encode_conversation(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> tuple[int, ...]:
     """Token ids of the messages and the generation prompt."""
-    written = [{"role": role, "content": content} for role, content in messages]
-    text = _written(tokenizer, written, generation_prompt=True)
+    text = write(tokenizer, messages, generation_prompt=True)
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def encode_prompt(
     tokenizer: PreTrainedTokenizerBase, problem: Problem, templates: Mapping[str, str], system_prompt: str
 ) -> tuple[int, ...]:
-    """Token ids of system prompt, user message and generation prompt."""
+    """Token ids of system prompt, earlier turns, user message and generation prompt."""
     return encode_conversation(tokenizer, conversation(problem, templates, system_prompt))
-
-
-def encode_responses(tokenizer: PreTrainedTokenizerBase, responses: Sequence[str]) -> list[tuple[int, ...]]:
-    """Token ids of each response and the end-of-sequence token that closes it: the assistant's span of the chat template."""
-    encoded = tokenizer(list(responses), add_special_tokens=False)["input_ids"] if responses else []
-    return [(*ids, tokenizer.eos_token_id) for ids in encoded]
 
 
 def decode_responses(tokenizer: PreTrainedTokenizerBase, responses: Sequence[Sequence[int]]) -> list[str]:
@@ -48,19 +44,28 @@ def decode_responses(tokenizer: PreTrainedTokenizerBase, responses: Sequence[Seq
     return list(tokenizer.batch_decode([list(r) for r in responses], skip_special_tokens=True))
 
 
-def _written(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], generation_prompt: bool) -> str:
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation_prompt))
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The special token with which the chat template ends the assistant's turn; None without template, or where it writes none.
+
+    Not always the tokenizer's eos: Qwen2.5's base models have `<|endoftext|>` there, and a template with `<|im_end|>`.
+    """
+    if not tokenizer.chat_template:
+        return None
+    mark = "response"
+    text = write(tokenizer, (("user", "question"), ("assistant", mark)), generation_prompt=False)
+    _, found, after = text.rpartition(mark)
+    ids = tokenizer(after.lstrip(), add_special_tokens=False)["input_ids"] if found else []
+    added = tokenizer.added_tokens_decoder
+    return ids[0] if ids and ids[0] in added and added[ids[0]].special else None
 
 
-def check_template(tokenizer: PreTrainedTokenizerBase, problem: Problem, system_prompt: str) -> None:
-    """Raises DataError where prompt + response + eos is not how the model's own template writes the conversation."""
-    messages = [{"role": "system", "content": system_prompt}] if system_prompt else []
-    messages.append({"role": "user", "content": problem.question})
-    response = problem.traces[0]
-    whole = _written(tokenizer, [*messages, {"role": "assistant", "content": response}], generation_prompt=False)
-    prompt = _written(tokenizer, messages, generation_prompt=True)
-    if not whole.startswith(prompt + response + tokenizer.eos_token):
+def write(tokenizer: PreTrainedTokenizerBase, messages: Messages, generation_prompt: bool) -> str:
+    """The messages as the chat template writes them. Raises DataError where it refuses them."""
+    listed = [{"role": role, "content": content} for role, content in messages]
+    try:
+        return str(tokenizer.apply_chat_template(listed, tokenize=False, add_generation_prompt=generation_prompt))
+    except TemplateError as error:
         raise DataError(
-            f"the chat template does not write generation prompt + response + {tokenizer.eos_token!r}; "
-            "give the model a template that does (it would be trained on text it never sees at inference)"
-        )
+            f"the chat template refuses a conversation of the roles {[role for role, _ in messages]}: {error}; change the "
+            "system prompt or the rows, or give the model another template"
+        ) from error

@@ -6,8 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from vibethinker.reports.data import Context, ModelScores
-
-SHOWN = ("base", "fused", "mgpo-")
+from vibethinker.reports.rounds import is_expert
 
 
 def context(models: Sequence[ModelScores], settings: Mapping[str, Any]) -> Context | None:
@@ -25,9 +24,7 @@ def context(models: Sequence[ModelScores], settings: Mapping[str, Any]) -> Conte
     if not columns:
         return None
     ours = [
-        (m.model, tuple(_pass_at_1(m, sources[_plain(c)]) for c in columns))
-        for m in models
-        if m.model.startswith(SHOWN)
+        (m.model, tuple(_pass_at_1(m, sources[_plain(c)]) for c in columns)) for m in models if not is_expert(m.model)
     ]
     theirs = [(f"{r['model']} ({r['params']})", tuple(float(r[c]) if r[c] else None for c in columns)) for r in rows]
     return Context(columns, tuple(ours), tuple(t for t in theirs if any(v is not None for v in t[1])))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import orjson
 
 from vibethinker.algorithms.statistics import Interval
+from vibethinker.reports.spectrum_data import Charged, Distilled, Fusion, HardSubset, ProbingSets
 
 HypothesisVerdict = Literal["shown", "not shown", "opposite shown", "not measured"]
 
@@ -40,6 +41,10 @@ class Node:
     dollars: float
     attempts: int
     device: str
+    stage: str = ""
+    """Module of the stage, from its seal; empty where there is none yet."""
+    tokens: int | None = None
+    """What an expert was trained on: response tokens of all steps, as often as they were seen; None where nobody counted."""
 
     @property
     def reused(self) -> bool:
@@ -56,6 +61,10 @@ class Probe:
     pass_at: dict[int, float]
     low: float
     high: float
+    loss: float | None = None
+    """Nats a token on the probing set's own traces, which are not trained on."""
+    paths: float | None = None
+    """Mean distinct correct solution paths a question."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,8 @@ class Choice:
     step: int
     pass_at_1: float
     pass_at_k: float
+    loss: float | None = None
+    """Held-out, as in the probe."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,10 @@ class Score:
     unknown: float
     """Share of verdicts that our infrastructure failed to give."""
     mean_tokens: float
+    distinct_paths: float | None = None
+    """Mean distinct correct solution paths a question, among all its samples; None in older files."""
+    paths_among: dict[int, float] = field(default_factory=dict)
+    """m -> mean distinct paths among m correct responses, of questions with so many; fair to models that are seldom right."""
 
 
 @dataclass(frozen=True)
@@ -234,6 +249,12 @@ class ReportData:
     trajectories: tuple[Trajectory, ...]
     selection_rule: str
     choices: tuple[Choice, ...]
+    """Of all rounds."""
+    fusions: tuple[Fusion, ...]
+    """One a round."""
+    distilled: tuple[Distilled, ...]
+    hard: tuple[HardSubset, ...]
+    probing: tuple[ProbingSets, ...]
     models: tuple[ModelScores, ...]
     """On the benchmark, in the recipe's order."""
     gates: tuple[ModelScores, ...]
@@ -265,5 +286,16 @@ class ReportData:
 
     @property
     def spent(self) -> float:
-        """Dollars of what this run made itself."""
+        """Dollars of device time for what this run made itself."""
         return sum(n.dollars for n in self.nodes if not n.reused)
+
+    @property
+    def asked(self) -> tuple[Charged, ...]:
+        """The stages that asked endpoints, or could have."""
+        return (*self.distilled, *self.probing)
+
+    @property
+    def charged(self) -> float:
+        """Dollars that endpoints charged for what this run made itself; not among those spent."""
+        reused = {n.name for n in self.nodes if n.reused}
+        return sum(m.dollars for m in self.asked if m.node not in reused)

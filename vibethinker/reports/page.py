@@ -12,8 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from vibethinker.reports.data import Curves, Example, ReportData, ShownResponse
 from vibethinker.reports.decision import checks, facts
 from vibethinker.reports.plots import draw
+from vibethinker.reports.round_costs import round_costs
+from vibethinker.reports.rounds import TITLES, is_expert
+from vibethinker.reports.search_words import bought
 from vibethinker.reports.signal_summary import PARTS, summarise
+from vibethinker.reports.spectrum_rules import SELECTED, WORDS, runs
 from vibethinker.reports.words import (
+    change,
     digits,
     duration,
     half_width,
@@ -21,26 +26,48 @@ from vibethinker.reports.words import (
     percent,
     points,
     share,
+    tokens,
     when,
     whole_percent,
 )
 from vibethinker.runs.manifest import write_atomic
 
+ALONG = (
+    "Measured on the probing sets. The band is the 95% interval of Pass@K; the star marks the checkpoint selected as expert, small "
+    "hollow marks those that other rules would have selected."
+)
 CAPTIONS = {
     "overall": (
         "Models over all domains",
         "Mean over domains with equal weight; bars are 95% intervals over questions.",
     ),
     "heat_map": ("Domain by model", "Rows in the order of the recipe; darker is better."),
-    "trajectories": (
-        "Along each expert's SFT",
-        "Measured on the probing sets. Step 0 is the base model; the band is the 95% interval of Pass@K; the star "
-        "marks the checkpoint selected as expert.",
+    "trajectories": ("Along each expert's SFT", f"{ALONG} Step 0 is the base model."),
+    "trajectories_hard": ("Along each expert's SFT on hard problems", f"{ALONG} Step 0 is where the round starts."),
+    "trajectories_student": (
+        "Along the student's SFT",
+        f"{ALONG} Step 0 is the spectrum's fused model, from which the student starts.",
+    ),
+    "fusion": (
+        "Weights of the fusion",
+        "Dashed: the weight that all would have at 1/N. Searched weights are chosen on one part of the probing sets and "
+        "measured against the uniform ones on the other; an interval that has 0 shows nothing.",
     ),
     "spectrum": (
         "Pass@K against K",
-        "The spectrum on the benchmark: how much more is found with more tries. Dotted: the selected checkpoint on its "
-        "probing set, other questions than the benchmark's.",
+        "The spectrum on the benchmark: how much more is found with more tries. Bars beside the ends of the curves: 95% "
+        "intervals at K = 1 and at the largest K. Dotted: the first round's selected checkpoint on its probing set, other "
+        "questions than the benchmark's.",
+    ),
+    "paths": (
+        "Distinct correct solution paths",
+        "How many different ways to a right answer a model finds among all its samples of a question, mean over questions; "
+        "correct responses that mostly go through the same numbers, formulas and words count as one. It is no count of ideas.",
+    ),
+    "spectrum_cost": (
+        "Cost of the rounds",
+        "Device time over all attempts, reused outputs included; a round's dollars include what endpoints charged. Grey: reused, "
+        "paid by an earlier run.",
     ),
     "mgpo": (
         "Learning",
@@ -75,6 +102,15 @@ CAPTIONS = {
 }
 
 
+REASONS = {
+    "malformed": "not written as asked",
+    "duplicates": "like another problem",
+    "contaminated": "shares an n-gram with a benchmark question",
+    "disagreed": "its solutions don't all agree with its answer",
+}
+"""Why a written probing problem was rejected, in words."""
+
+
 def write_report(data: ReportData, folder: Path) -> Path:
     """Writes report.html, report.json, profile.yaml (the run's exact settings) and plots/*.png; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +121,7 @@ def write_report(data: ReportData, folder: Path) -> Path:
             folder / "profile.yaml", yaml.safe_dump(data.run.settings, sort_keys=False, allow_unicode=True).encode()
         )
     page = folder / "report.html"
-    write_atomic(page, _html(data, plots).encode())
+    write_atomic(page, render_page(data, plots).encode())
     return page
 
 
@@ -100,7 +136,8 @@ def templates() -> Environment:
     )
 
 
-def _html(data: ReportData, plots: Mapping[str, Path]) -> str:
+def render_page(data: ReportData, plots: Mapping[str, Path]) -> str:
+    """The page's HTML. plots: name -> PNG file; those that are not there are left out."""
     environment = templates()
     environment.filters.update(
         percent=percent,
@@ -116,6 +153,10 @@ def _html(data: ReportData, plots: Mapping[str, Path]) -> str:
         digits=digits,
         whole_percent=whole_percent,
         by_step=_by_step,
+        tokens=tokens,
+        bought=bought,
+        is_expert=is_expert,
+        change=change,
     )
     environment.globals["share"] = share
     images = {name: b64encode(path.read_bytes()).decode() for name, path in plots.items()}
@@ -127,6 +168,16 @@ def _html(data: ReportData, plots: Mapping[str, Path]) -> str:
         examples=_examples(data),
         summaries=summaries,
         parts=[p for p in PARTS if any(p in s.seconds for s in summaries)],
+        rounds=[
+            (title, f"trajectories_{turn}".rstrip("_"), found)
+            for turn, title in TITLES.items()
+            if (found := list(runs(data, turn)))
+        ],
+        round_costs=round_costs(data),
+        round_titles=TITLES,
+        rules=WORDS,
+        selected_by=SELECTED,
+        reasons=REASONS,
     )
 
 

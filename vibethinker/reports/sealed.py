@@ -10,15 +10,11 @@ import pandas as pd
 
 from vibethinker.algorithms.statistics import Interval
 from vibethinker.reports.data import (
-    Checkpoint,
-    Choice,
     Count,
     DataCounts,
     Example,
     ModelScores,
-    Probe,
     Score,
-    Trajectory,
 )
 
 SPLITS = ("pretrain", "sft", "probe", "rl", "promotion", "benchmark")
@@ -30,37 +26,14 @@ def node_of(folder: Path) -> str:
     return folder.name.rpartition("-")[0]
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> dict[str, Any]:
+    """A JSON object."""
     return dict(orjson.loads(path.read_bytes()))
-
-
-def read_trajectory(folder: Path) -> Trajectory:
-    """trajectory.json of an expert's node."""
-    raw = _load(folder / "trajectory.json")
-    rows = sorted(raw["checkpoints"], key=lambda c: c["step"])
-    checkpoints = tuple(
-        Checkpoint(c["step"], c.get("loss"), c.get("tokens", 0), {d: _probe(p) for d, p in c.get("probes", {}).items()})
-        for c in rows
-    )
-    return Trajectory(node_of(folder), raw["k"], checkpoints)
-
-
-def _probe(raw: dict[str, Any]) -> Probe:
-    return Probe(
-        raw["problems"], raw["samples"], {int(k): v for k, v in raw["pass_at"].items()}, raw["low"], raw["high"]
-    )
-
-
-def read_choices(folder: Path) -> tuple[str, tuple[Choice, ...]]:
-    """The rule and the selected checkpoints of selection.json."""
-    raw = _load(folder / "selection.json")
-    keys = ("node", "step", "pass_at_1", "pass_at_k")
-    return raw["rule"], tuple(Choice(domain, *(row[k] for k in keys)) for domain, row in raw["experts"].items())
 
 
 def read_scores(folder: Path) -> ModelScores:
     """scores.json, and the questions' counts from samples.parquet."""
-    raw = _load(folder / "scores.json")
+    raw = load(folder / "scores.json")
     return ModelScores(
         model=raw["model"],
         k=raw["k"],
@@ -74,8 +47,17 @@ def read_scores(folder: Path) -> ModelScores:
 
 def _score(raw: dict[str, Any]) -> Score:
     one, k = (Interval(raw[p], raw[f"{p}_low"], raw[f"{p}_high"]) for p in ("pass_at_1", "pass_at_k"))
-    rest = (raw.get(key, 0) for key in ("truncated", "unknown", "mean_tokens"))
-    return Score(raw["problems"], raw["samples"], one, k, *rest)
+    return Score(
+        problems=raw["problems"],
+        samples=raw["samples"],
+        pass_at_1=one,
+        pass_at_k=k,
+        truncated=raw.get("truncated", 0),
+        unknown=raw.get("unknown", 0),
+        mean_tokens=raw.get("mean_tokens", 0),
+        distinct_paths=raw.get("distinct_paths"),
+        paths_among={int(m): v for m, v in (raw.get("paths_among") or {}).items()},
+    )
 
 
 def _question_counts(path: Path) -> dict[str, dict[str, Count]]:
@@ -98,7 +80,7 @@ def read_questions(folder: Path) -> dict[str, tuple[str, str]]:
 
 def read_examples(folder: Path, questions: Mapping[str, tuple[str, str]]) -> list[Example]:
     """One correct and one other response per domain, the first there are, so that nobody picked them."""
-    model = _load(folder / "scores.json")["model"]
+    model = load(folder / "scores.json")["model"]
     rows = pd.read_parquet(folder / "samples.parquet")
     rows["right"] = rows["status"] == "correct"
     picked = (

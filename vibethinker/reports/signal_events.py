@@ -1,4 +1,4 @@
-"""Reads what an MGPO stage said of itself: its events over all attempts."""
+"""Reads what a training stage said of itself: its events over all attempts."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ HEAD, TAIL = 1000, 500
 
 
 def read_curves(folder: Path) -> Curves:
-    """Events of all attempts in order: where a later attempt repeats a step, it counts."""
+    """An MGPO stage's events of all attempts in order: where a later attempt repeats a step, it counts."""
     metrics: dict[str, dict[int, float]] = {}
     histograms: dict[str, dict[int, Histogram]] = {}
     rows: dict[int, list[dict[str, Any]]] = {}
@@ -41,6 +41,15 @@ def read_curves(folder: Path) -> Curves:
         lengths=lengths,
         responses=tuple(_shown(step, row) for step in few(rows) for row in rows[step]),
     )
+
+
+def trained_tokens(folder: Path) -> int | None:
+    """Response tokens that an expert's steps learnt from, each step once; None where its events are away."""
+    counted: dict[int, float] = {}
+    for event in _events(folder):
+        if event["kind"] == "metrics" and "response_tokens" in event["values"]:
+            counted[event["step"]] = event["values"]["response_tokens"]
+    return int(sum(counted.values())) if counted else None
 
 
 def few(steps: Collection[int]) -> list[int]:

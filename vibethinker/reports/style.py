@@ -15,6 +15,8 @@ STAGES = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
 WIDTH = 8.0
 """Inches; at 800 px one point is 1.39 px, so 9-point text stays readable."""
 DPI = 150
+LETTERS = 100
+"""Of a legend's text, about, are as wide as the picture."""
 PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.0f}%")
 
 
@@ -51,17 +53,29 @@ def tidy(axis: Axes) -> None:
 
 
 def legend_above(fig: Figure, axes: list[Axes]) -> None:
-    """One legend for all panels, each label once."""
+    """One legend for all panels, each label once, in as many columns as the picture is wide."""
     found = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     if found:
+        columns = next((n for n in range(5, 1, -1) if _letters(list(found), n) <= LETTERS), 1)
         fig.legend(
             found.values(),
             found.keys(),
             loc="outside upper center",
-            ncols=5,
+            ncols=columns,
             frameon=False,
             fontsize=9.5,
         )
+
+
+def _letters(labels: list[str], columns: int) -> int:
+    """Width of a legend, whose columns are filled one after the other; a handle and its space are about as wide as 7 letters."""
+    long, more = divmod(len(labels), columns)
+    widths, start = 0, 0
+    for column in range(columns):
+        end = start + long + (column < more)
+        widths += max((len(label) for label in labels[start:end]), default=-7) + 7
+        start = end
+    return widths
 
 
 def save(fig: Figure, path: Path) -> Path:

@@ -1,6 +1,7 @@
 """The report in the terminal, readable at 80 columns."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from rich import box
@@ -12,8 +13,11 @@ from rich.text import Text
 from vibethinker.algorithms.statistics import Interval
 from vibethinker.reports.data import Hypothesis, ModelScores, Node, ReportData, Score
 from vibethinker.reports.decision import checks, headline
+from vibethinker.reports.round_costs import RoundCost, round_costs
+from vibethinker.reports.rounds import SHORT, domain_of, is_expert, round_of
+from vibethinker.reports.search_words import bought
 from vibethinker.reports.signal_summary import PARTS, StageSummary, summarise
-from vibethinker.reports.words import digits, duration, half_width, money, percent, share, when, whole_percent
+from vibethinker.reports.words import digits, duration, half_width, money, percent, share, tokens, when, whole_percent
 
 COLOURS = {"shown": "green", "not shown": "yellow", "opposite shown": "red", "not measured": "dim"} | {
     "passed": "green",
@@ -22,6 +26,11 @@ COLOURS = {"shown": "green", "not shown": "yellow", "opposite shown": "red", "no
 STOPPED = ("preempted", "out_of_budget")
 """Runs whose stages did nothing wrong."""
 LEGEND = "Percent right. ±: half of the 95% interval; + or -: all of it is above or below. all: mean over the domains."
+LATER = " hard: an expert of the second round."
+ROUNDS = (
+    "Pass@K: of the selected checkpoints on their probing sets, mean. Time and cost: of the round's traces, experts, selection and "
+    "fusion, with what endpoints charged. tokens: that its experts were trained on."
+)
 SIGNAL = (
     "reward: percent, first and last eighth of the steps. zero: groups without advantage. cut: at the window. gap: of "
     "engine and trainer, KL: from the stage's start; both nats a token. Times: all steps; verdicts: waiting for them."
@@ -59,7 +68,14 @@ def _parts(data: ReportData) -> Iterator[RenderableType]:
     if data.models:
         yield _scores("Pass@1", data, lambda s: s.pass_at_1)
         yield _scores(f"Pass@{data.models[0].k}", data, lambda s: s.pass_at_k)
-        yield Text(LEGEND, style="dim")
+        later = any(_short(m.model) != m.model for m in data.models)
+        yield Text(LEGEND + LATER * later, style="dim")
+    if costs := round_costs(data):
+        yield _rounds(data, costs)
+        yield Text(ROUNDS, style="dim")
+    for fusion in data.fusions:
+        if fusion.search:
+            yield Text(f"{fusion.node}: {bought(fusion.search)}")
     if summaries := list(summarise(data.curves)):
         yield _signal(summaries)
         yield Text(SIGNAL, style="dim")
@@ -91,16 +107,42 @@ def _scores(title: str, data: ReportData, pick: Callable[[Score], Interval]) -> 
         table.add_column(name, justify="right", min_width=9)
     for model in data.models:
         cells = [*(model.domains.get(d) for d in data.domains), model.overall]
-        table.add_row(model.model, *(_cell(pick(c)) if c else "-" for c in cells), style=_row_style(model))
+        table.add_row(_short(model.model), *(_cell(pick(c)) if c else "-" for c in cells), style=_row_style(model))
     return table
 
 
 def _row_style(model: ModelScores) -> str:
-    return "" if model.model.startswith("expert-") else "bold"
+    return "" if is_expert(model.model) else "bold"
+
+
+def _short(model: str) -> str:
+    """A later round's expert without the word, which would leave no room for the last column."""
+    return f"{round_of(model)}: {domain_of(model)}" if is_expert(model) and round_of(model) else model
 
 
 def _cell(interval: Interval) -> Text:
     return Text.assemble(percent(interval.mean), (half_width(interval), "dim not bold"))
+
+
+def _rounds(data: ReportData, costs: Sequence[RoundCost]) -> Table:
+    """One line a round."""
+    table = Table(
+        title="\nSpectrum",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        padding=(0, 0),
+        pad_edge=False,
+    )
+    table.add_column("round")
+    for name in ("experts", "Pass@K", "device time", "cost", "tokens"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for cost in costs:
+        selected = [c.pass_at_k for c in data.choices if round_of(c.node) == cost.turn]
+        rate = percent(fmean(selected)) if selected else "-"
+        spent = (duration(sum(cost.seconds.values())), money(cost.dollars + cost.asked))
+        table.add_row(SHORT[cost.turn], str(len(cost.experts)), rate, *spent, tokens(cost.tokens))
+    return table
 
 
 def _signal(summaries: Sequence[StageSummary]) -> Table:
@@ -179,6 +221,8 @@ def _totals(data: ReportData) -> Text:
     limit = f" of the limit {money(data.limit)} ({share(data.spent, data.limit)})" if data.limit else ""
     time = duration(sum(n.seconds for n in made))
     text = f"Stages that ran: {len(made)}, {time} of device time, {money(data.spent)}{limit}"
+    if data.charged:
+        text += f"\nCharged by endpoints besides: {money(data.charged)}"
     if reused:
         text += f"\nStages reused: {len(reused)}, made earlier for {money(sum(n.dollars for n in reused))}"
     return Text(text)

@@ -26,6 +26,19 @@ def points(effect: Interval) -> str:
     return f"{mean:+.1f} points (95% interval {low:+.1f} to {high:+.1f})"
 
 
+def change(value: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * value:+.1f}"
+
+
+def tokens(count: int | None) -> str:
+    """Tokens in thousands, millions or billions; a dash where nobody counted."""
+    if count is None or count < 1000:
+        return "-" if count is None else str(count)
+    power, letter = next((p, letter) for p, letter in ((9, "B"), (6, "M"), (3, "K")) if count >= 10**p)
+    return f"{count / 10**power:.3g}{letter}"
+
+
 def money(dollars: float) -> str:
     """Dollars; sums below ten cents keep their first two digits."""
     if dollars == 0 or abs(dollars) >= 0.1:

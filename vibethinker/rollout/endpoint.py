@@ -87,8 +87,8 @@ class EndpointEngine:
     def generate(self, requests: Sequence[Request], sampling: TextSampling) -> Batches:
         """As `TextEngine` says; an empty list after each second without news.
 
-        A response whose length the server does not tell has `tokens` 0. Raises EndpointFailed for the first request that
-        fails for good, after what was ready before it; the requests under way are then given up.
+        A response whose lengths the server does not tell has `tokens` and `prompt_tokens` 0. Raises EndpointFailed for the
+        first request that fails for good, after what was ready before it; the requests under way are then given up.
         """
         with closing(self.attempt(requests, sampling)) as batches:
             for batch in batches:
@@ -251,13 +251,13 @@ def _text(completion: "ChatCompletion") -> Text:
     try:
         choice, usage = completion.choices[0], completion.usage
         reason, text = choice.finish_reason, _with_thinking(choice.message)
-        tokens = int(usage.completion_tokens) if usage else 0
+        tokens, prompt_tokens = (int(usage.completion_tokens), int(usage.prompt_tokens)) if usage else (0, 0)
     except (AttributeError, TypeError, LookupError):
         raise ValueError(f"no chat completion: {completion!r}") from None
     if reason not in ("stop", "length"):
         raise ValueError(f"a response that ended with finish_reason {reason!r}")
     # Half a surrogate pair can be written in JSON, but not in a file.
-    return Text(text.encode("utf-8", "replace").decode(), tokens, reason)
+    return Text(text.encode("utf-8", "replace").decode(), tokens, reason, prompt_tokens)
 
 
 def _with_thinking(message: Any) -> str:

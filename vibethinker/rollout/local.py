@@ -31,11 +31,11 @@ class LocalTextEngine:
             )
             groups = self._engine.generate([prompt for prompt, _ in batch], how)
             completions = [c for group in groups for c in group]
-            indices = [index for _, group in batch for index in group]
+            asked = [(index, len(prompt.token_ids)) for prompt, group in batch for index in group]
             texts = decode_responses(self._tokenizer, [c.token_ids for c in completions])
             yield [
-                (index, Text(text, len(c.token_ids), c.finish_reason))
-                for index, text, c in zip(indices, texts, completions, strict=True)
+                (index, Text(text, len(c.token_ids), c.finish_reason, length))
+                for (index, length), text, c in zip(asked, texts, completions, strict=True)
             ]
 
     def _batches(self, requests: Sequence[Request]) -> Iterator[tuple[int, int, list[Group]]]:

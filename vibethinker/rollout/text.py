@@ -38,6 +38,8 @@ class Text:
     tokens: int
     """Its length, end-of-sequence included where it was produced."""
     finish_reason: FinishReason
+    prompt_tokens: int = 0
+    """Length of the prompt as the model saw it; 0 where nothing tells it."""
 
 
 Batches = Generator[list[tuple[int, Text]], None, None]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
+from vibethinker.models.lora import adapted_weights, base_state, merged
 from vibethinker.rollout.engine import Completion, OnDone, Prompt, Sampling
 from vibethinker.rollout.key_values import empty_cache
 from vibethinker.rollout.sampling import choose, draw_uniforms
@@ -39,7 +40,10 @@ class _Rows:
 
 
 class TransformersEngine:
-    """Generates with the given model object itself, so that a trainer in the same process needs no weight transfer."""
+    """Generates with the given model object itself, so that a trainer in the same process needs no weight transfer.
+
+    Adapters in it are merged while it generates: its responses are those of the weights that will be saved.
+    """
 
     def __init__(self, model: PreTrainedModel, eos_ids: Sequence[int], pad_id: int, rows: int = 512) -> None:
         """rows: sequences decoded together, an upper bound."""
@@ -56,8 +60,9 @@ class TransformersEngine:
         broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
         if broken:
             raise ValueError(f"{len(broken)} weights are not finite, {broken[0]} first; the engine keeps those it had")
-        own = self.model.state_dict()
-        if any(own[name].data_ptr() != tensor.data_ptr() for name, tensor in state.items()):
+        own, adapted = base_state(self.model), adapted_weights(self.model)
+        if any(own[name].data_ptr() != tensor.data_ptr() for name, tensor in state.items() if name not in adapted):
+            assert not adapted, "a model in training gets its weights from its optimiser alone"
             self.model.load_state_dict(dict(state))
 
     def sleep(self) -> None:
@@ -70,6 +75,12 @@ class TransformersEngine:
         self, prompts: Sequence[Prompt], sampling: Sampling, on_done: OnDone | None = None
     ) -> list[list[Completion]]:
         """Prompts of like length go together. on_done is called within `LOOK_EVERY` steps of a response's end."""
+        with merged(self.model):
+            return self._generate(prompts, sampling, on_done)
+
+    def _generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, on_done: OnDone | None
+    ) -> list[list[Completion]]:
         n = sampling.samples
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].token_ids))
         size = max(1, self.rows // n)

@@ -13,6 +13,7 @@ from transformers import AutoConfig, GenerationConfig, PretrainedConfig
 
 from vibethinker.config.model import EngineSettings
 from vibethinker.errors import ConfigError, DataError
+from vibethinker.models.chat import end_of_turn
 from vibethinker.models.checkpoint import load_tokenizer
 from vibethinker.rollout.engine import Prompt, Sampling, derive_seed
 from vibethinker.runs.packages import installed
@@ -91,13 +92,15 @@ def longest(folder: Path, settings: EngineSettings) -> int:
 
 
 def end_tokens(folder: Path) -> list[int]:
-    """All tokens that end a response: the tokenizer's and the generation config's, as `models.checkpoint.eos_ids`."""
+    """All tokens that end a response: the tokenizer's, the generation config's and the chat template's, as
+    `models.checkpoint.eos_ids`."""
     try:
         configured = GenerationConfig.from_pretrained(folder, local_files_only=True).eos_token_id
     except OSError:  # the folder has none
         configured = GenerationConfig.from_model_config(_config(folder)).eos_token_id
     listed = configured if isinstance(configured, list) else [configured]
-    return sorted({int(i) for i in [*listed, load_tokenizer(folder).eos_token_id] if i is not None})
+    tokenizer = load_tokenizer(folder)
+    return sorted({int(i) for i in [*listed, tokenizer.eos_token_id, end_of_turn(tokenizer)] if i is not None})
 
 
 def weight_names(folder: Path) -> frozenset[str]:

@@ -16,6 +16,7 @@ from vibethinker.runs.exit_codes import PREEMPTED
 from vibethinker.runs.folder import POLL, locked, next_attempt, set_aside, sweep
 from vibethinker.runs.lease import LeaseKeeper, LeaseTerms
 from vibethinker.runs.manifest import Manifest, sealed
+from vibethinker.runs.slots import GpuSlots
 from vibethinker.runs.spec import StageSpec
 from vibethinker.runs.supervised import Supervised
 from vibethinker.runs.work import WORK
@@ -23,6 +24,7 @@ from vibethinker.tracking.local import EventTail
 
 Events = list[dict[str, Any]]
 LOG_LINES = 20
+NO_GPUS = GpuSlots()
 LEFT = {
     PREEMPTED: "checkpointed and left",
     128 + signal.SIGTERM: "was stopped before it had begun to work",
@@ -40,16 +42,18 @@ def run_stage(
     terms: LeaseTerms,
     should_stop: Callable[[], bool],
     environment: Mapping[str, str] | None = None,
+    gpus: GpuSlots = NO_GPUS,
 ) -> Manifest:
     """Runs `command` with the path of the attempt's spec.json as its last argument, and gives the seal.
 
     The spec's attempt and earlier seconds are filled in here. Two calls for one folder work one after the other, and
     the second finds the seal. A sealed output that was made from inputs of other contents is set aside.
     `on_events` gets new events while the stage runs, `should_stop` is asked several times a second, `environment` is what
-    the stage's environment is made from (this process's, if None).
+    the stage's environment is made from (this process's, if None). Its GPUs are waited for before anything is booked.
     Raises BudgetExceeded (limit reached, before or while running), Preempted (told to stop, or the ledger is away),
-    StageFailed, SealError, LedgerAway (ledger away before the start).
+    StageFailed, SealError, LedgerAway (ledger away before the start), ConfigError (fewer GPUs than it needs).
     """
+    environment = os.environ if environment is None else environment
     with locked(spec.folder, should_stop) as lock:
         if (manifest := sealed(spec.folder)) is not None:
             if manifest.made_from(spec.inputs):
@@ -57,13 +61,17 @@ def run_stage(
             set_aside(spec.folder)
         if should_stop():
             raise Preempted(f"{spec.node} was not started: the run was told to stop")
-        spec = _new_attempt(spec, ledger)
-        keeper = LeaseKeeper(ledger, terms, spec)
-        try:
-            ending = _supervise(spec, command, lock, keeper, terms, on_events, should_stop, environment or os.environ)
-        finally:
-            sweep(spec.folder)
-            seconds = keeper.settle()
+        with gpus.taken(should_stop) as held:
+            spec = _new_attempt(spec, ledger)
+            keeper = LeaseKeeper(ledger, terms, spec)
+            variables = stage_environment(spec, keeper.lease.id, {**environment, **held.variables(environment)})
+            try:
+                ending = _supervise(
+                    spec, command, (lock, *held.locks), keeper, terms, on_events, should_stop, variables
+                )
+            finally:
+                sweep(spec.folder)
+                seconds = keeper.settle()
         if (manifest := sealed(spec.folder)) is not None:
             return _tidy(spec.folder, manifest)
         raise _unsealed(spec, ending, seconds, terms)
@@ -95,20 +103,19 @@ def _new_attempt(spec: StageSpec, ledger: Ledger) -> StageSpec:
 def _supervise(
     spec: StageSpec,
     command: Sequence[str],
-    lock: int,
+    locks: Sequence[int],
     keeper: LeaseKeeper,
     terms: LeaseTerms,
     on_events: Callable[[Events], None],
     should_stop: Callable[[], bool],
-    environment: Mapping[str, str],
+    variables: Mapping[str, str],
 ) -> _Ending:
     """Starts the stage and follows it to its end."""
     folder = spec.attempt_folder
-    variables = stage_environment(spec, keeper.lease.id, environment)
     tail = EventTail(folder / "events.jsonl")
     stopped = False
     stage = Supervised(
-        [*command, str(folder / "spec.json")], variables, folder / "log.txt", (lock,), terms.grace, keeper.until
+        [*command, str(folder / "spec.json")], variables, folder / "log.txt", locks, terms.grace, keeper.until
     )
     try:
         while (code := stage.wait(POLL)) is None:

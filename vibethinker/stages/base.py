@@ -19,7 +19,7 @@ from vibethinker.training.sft import SftObjective
 CHECKPOINT_EVERY = 200
 """Steps of base training between checkpoints."""
 MICRO_BATCH_TOKENS = 1 << 15
-"""Padded tokens of one forward and backward of base training."""
+"""Tokens of one forward and backward of base training."""
 
 
 def run(spec: StageSpec) -> Manifest:
@@ -42,7 +42,7 @@ def _train(spec: StageSpec, work: Work) -> dict[str, float]:
     model.to(torch.device(spec.runtime.device))
     problems = read_problems(work.input("split") / "pretrain.parquet")
     rows, too_long = tokenise(problems, tokenizer, chat["prompt"], chat["system_prompt"], scratch.max_length)
-    objective = SftObjective(model, rows, scratch.batch_size, MICRO_BATCH_TOKENS, int(tokenizer.pad_token_id), seed)
+    objective = SftObjective(model, rows, scratch.batch_size, MICRO_BATCH_TOKENS, seed)
     settings = LoopSettings(
         steps=scratch.steps,
         schedule=flat_then_linear(scratch.learning_rate, scratch.decay, scratch.steps),

@@ -6,6 +6,7 @@ from vibethinker.config.training import SamplingSettings
 from vibethinker.data.tables import read_problems, set_digest, write_samples
 from vibethinker.errors import VibeThinkerError
 from vibethinker.evaluation.cache import SampleCache
+from vibethinker.evaluation.paths import path_figures, path_sizes
 from vibethinker.evaluation.runner import sample_and_grade
 from vibethinker.evaluation.scores import correct_counts, score_domains
 from vibethinker.rollout.engine import derive_seed
@@ -31,6 +32,7 @@ def run(spec: StageSpec) -> Manifest:
         scores = score_domains(samples, s["k"])
         overall = scores.pop("overall")
         check_unknown(overall.unknown)
+        paths = path_figures(path_sizes(samples, {p.id: p for p in problems}))
         write_samples(work.out / "samples.parquet", samples)
         report = {
             "model": s["model"],
@@ -38,17 +40,21 @@ def run(spec: StageSpec) -> Manifest:
             "k": s["k"],
             "sampling": s["sampling"],
             "digest": set_digest(problems),
-            "domains": {d: score.model_dump() for d, score in scores.items()},
-            "overall": overall.model_dump(),
+            "domains": {d: score.model_dump() | paths[d] for d, score in scores.items()},
+            "overall": overall.model_dump() | paths["overall"],
         }
         (work.out / "scores.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
         (work.out / "questions.json").write_bytes(orjson.dumps(correct_counts(samples)))
         flat = {
             f"{d}/{name}": getattr(score, name) for d, score in scores.items() for name in ("pass_at_1", "pass_at_k")
         }
-        return work.seal(
-            {**flat, "pass_at_1": overall.pass_at_1, "pass_at_k": overall.pass_at_k, "truncated": overall.truncated}
-        )
+        every = {
+            "pass_at_1": overall.pass_at_1,
+            "pass_at_k": overall.pass_at_k,
+            "truncated": overall.truncated,
+            "distinct_paths": paths["overall"]["distinct_paths"],
+        }
+        return work.seal({**flat, **every})
 
 
 def check_unknown(share: float) -> None:

@@ -20,6 +20,7 @@ from vibethinker.models.identity import PACKAGE, model_folder
 from vibethinker.records import VerifierName
 from vibethinker.runs.finding import Finding, wrong
 from vibethinker.stages.machine import check_run, check_sandbox
+from vibethinker.stages.preflight_teachers import check_teachers
 from vibethinker.stages.recipe import recipe
 
 
@@ -32,7 +33,7 @@ def preflight(profile: Profile, workspace: Path) -> list[Finding]:
     sandbox = check_sandbox("code" in asked, profile.demonstration)
     if sandbox and sandbox[0].status == "warning":
         profile = maths_part(profile)
-    inputs = [*_check_sources(profile), _check_model(profile)]
+    inputs = [*_check_sources(profile), _check_model(profile), *check_teachers(profile)]
     return check_run(profile, workspace, sandbox, inputs, lambda: recipe(profile))
 
 

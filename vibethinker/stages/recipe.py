@@ -24,7 +24,7 @@ VERSIONS = {
     "select": 2,
     "fuse": 2,
     "mgpo": 2,
-    "benchmark": 3,
+    "benchmark": 4,
     "suite": 2,
 }
 """Stage -> version, raised when the stage's golden values change: sealed outputs of older versions are not reused."""
@@ -75,6 +75,7 @@ def _data(profile: Profile) -> list[Node]:
     sources = [s.model_dump(exclude={"path"}) | {"digest": source_digest(s)} for s in profile.data.sources]
     splits = profile.data.splits
     measured = dict(profile.benchmark.domains or profile.domains)
+    taught = {"taught": True} if profile.distillation else {}  # then problems without a trace are for SFT too
     return [
         Node(
             "ingest",
@@ -86,7 +87,7 @@ def _data(profile: Profile) -> list[Node]:
         Node(
             "split",
             "split",
-            {"sizes": splits.model_dump(exclude={"seed"}), "domains": list(profile.domains), "seed": splits.seed},
+            {"sizes": splits.model_dump(exclude={"seed"}), "domains": list(profile.domains), "seed": splits.seed, **taught},
             {"clean": "decontaminate", "ingest": "ingest"},
         ),
     ]

@@ -17,7 +17,8 @@ def run(spec: StageSpec) -> Manifest:
     with open_work(spec) as work:
         clean = read_problems(work.input("clean") / "train.parquet")
         sizes = SplitSettings.model_validate(spec.settings["sizes"])
-        sets = split(clean, sizes, spec.settings["domains"], spec.settings["seed"])
+        taught = spec.settings.get("taught", False)
+        sets = split(clean, sizes, spec.settings["domains"], spec.settings["seed"], taught)
         unused = left_out(clean, sets)
         sets["benchmark"] = read_problems(work.input("ingest") / "benchmark.parquet")
         for name, problems in sets.items():

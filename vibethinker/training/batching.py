@@ -1,15 +1,17 @@
-"""From sequences to right-padded micro-batches within a token budget, with little padding."""
+"""From sequences to micro-batches within a token budget: right-padded with little padding, or packed with none."""
 
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vibethinker.data.packing import pack
+from vibethinker.training.documents import Document
 from vibethinker.training.parallel import world
 
 MAX_PADDING = 0.1
@@ -23,14 +25,14 @@ class TokenSequence:
     prompt: tuple[int, ...]
     response: tuple[int, ...]
     weight: float = 1.0
-    """SFT: 1. MGPO: the weighted advantage A'."""
+    """The weighted advantage A'."""
     engine_logps: tuple[float, ...] = ()
-    """MGPO: what the rollout engine gave each response token; empty elsewhere."""
+    """What the rollout engine gave each response token; empty where that is not known."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded; N sequences of at most L tokens."""
+    """Right-padded: N sequences of at most L tokens. Packed: one row of L tokens (N = 1), documents one after the other."""
 
     input_ids: Tensor
     """[N, L]"""
@@ -44,6 +46,8 @@ class Batch:
     """[N, L], 0 where there is none."""
     old_logps: Tensor
     """[N, L], the trainer's own before the first update of a rollout batch that has several; 0 elsewhere."""
+    documents: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    """[n], lengths of a packed row's documents, on the CPU; empty where rows are padded."""
 
 
 def group_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -111,10 +115,29 @@ def _engine_logps(sequences: Sequence[TokenSequence], response_mask: Tensor) -> 
 def micro_batches(sequences: Sequence[TokenSequence], budget: int, pad_id: int, device: str) -> list[Batch]:
     """All sequences, longest first, in batches as `group_by_length` has them; small enough that every process gets some."""
     lengths = [len(s.prompt) + len(s.response) for s in sequences]
-    if world().count > 1:
-        budget = min(budget, math.ceil(sum(lengths) / world().count))
-    groups = group_by_length(lengths, budget)
+    groups = group_by_length(lengths, _for_all(lengths, budget))
     return [pad([sequences[i] for i in group], pad_id, device) for group in groups]
+
+
+def packed_batches(documents: Sequence[Document], budget: int, device: str) -> list[Batch]:
+    """All documents, one row a micro-batch, in packs as `pack` has them; small enough that every process gets some."""
+    lengths = [len(d.token_ids) for d in documents]
+    return [pack_row([documents[i] for i in own], device) for own in pack(lengths, _for_all(lengths, budget))]
+
+
+def pack_row(documents: Sequence[Document], device: str) -> Batch:
+    """One row without padding, documents in their order."""
+    ids = np.fromiter(chain.from_iterable(d.token_ids for d in documents), np.int64)
+    learnt = np.fromiter(chain.from_iterable(d.learnt for d in documents), np.bool_)
+    input_ids, mask = (torch.from_numpy(row).unsqueeze(0).to(device) for row in (ids, learnt))
+    nothing = torch.zeros(input_ids.shape, device=device)
+    weights, lengths = torch.ones(1, device=device), torch.tensor([len(d.token_ids) for d in documents])
+    return Batch(input_ids, torch.ones_like(input_ids), mask, weights, nothing, nothing.clone(), lengths)
+
+
+def _for_all(lengths: Sequence[int], budget: int) -> int:
+    """The budget, or less where it would leave a process without work."""
+    return min(budget, math.ceil(sum(lengths) / world().count)) if world().count > 1 else budget
 
 
 def padding_share(batches: Sequence[Batch]) -> float:

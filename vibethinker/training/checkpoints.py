@@ -1,4 +1,7 @@
-"""Checkpoints of the loop: weights, optimiser and state in one folder, which is there whole or not at all."""
+"""Checkpoints of the loop: weights that learn, optimiser and state in one folder, which is there whole or not at all.
+
+Frozen weights (a base under adapters) come from the model's own folder again.
+"""
 
 import shutil
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from typing import Any
 import orjson
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from vibethinker.runs.work import flush
@@ -26,8 +29,13 @@ class State:
 
 
 def finite(model: nn.Module) -> bool:
-    """Whether every weight is a number: a sum shows each nan and inf."""
-    return bool(torch.stack([p.detach().sum() for p in model.parameters()]).isfinite().all())
+    """Whether every weight that learns is a number: a sum shows each nan and inf."""
+    return bool(torch.stack([p.sum() for p in learnt(model).values()]).isfinite().all())
+
+
+def learnt(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters that the optimiser changes, by name."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
 
 def save(model: PreTrainedModel, optimiser: torch.optim.Optimizer, state: State, scratch: Path) -> None:
@@ -43,7 +51,7 @@ def save(model: PreTrainedModel, optimiser: torch.optim.Optimizer, state: State,
     partial = scratch / "partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file({n: p.detach().contiguous() for n, p in model.named_parameters()}, partial / "weights.safetensors")
+    save_file({n: p.contiguous() for n, p in learnt(model).items()}, partial / "weights.safetensors")
     torch.save(optimiser.state_dict(), partial / "optimiser.pt")
     (partial / "state.json").write_bytes(orjson.dumps({"step": state.step, "history": state.history}))
     flush(scratch, [f"partial/{name}" for name in FILES])
@@ -60,9 +68,8 @@ def resume(model: PreTrainedModel, optimiser: torch.optim.Optimizer, scratch: Pa
     if not found:
         return State(0, [])
     weights = load_file(found[-1] / "weights.safetensors")
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(weights[name])
+    for name, parameter in learnt(model).items():
+        parameter.copy_(weights[name])
     optimiser.load_state_dict(torch.load(found[-1] / "optimiser.pt", weights_only=True, map_location=model.device))
     saved = orjson.loads((found[-1] / "state.json").read_bytes())
     return State(saved["step"], saved["history"])

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from vibethinker.errors import Preempted
 from vibethinker.models.logprobs import check_head
 from vibethinker.models.modes import recomputing
+from vibethinker.models.packed import packed_row
 from vibethinker.models.precision import forward_type
 from vibethinker.tracking.local import Tracker
 from vibethinker.training.batching import Batch, padding_share, share_out
@@ -176,7 +177,7 @@ def _learn(
 
 def _backward(model: PreTrainedModel, objective: Objective, settings: LoopSettings, batch: Batch) -> Tensor:
     """Adds the micro-batch's gradient; its loss, a float64 scalar."""
-    with recomputing(model, settings.gradient_checkpointing):
+    with recomputing(model, settings.gradient_checkpointing), packed_row(model, batch.documents.tolist()):
         with forward_type(model, settings.precision):
             loss = objective.loss(batch)
         torch.autograd.backward(loss)

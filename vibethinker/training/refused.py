@@ -56,7 +56,7 @@ def at_fault(shares: Sequence[Share]) -> Share:
 
 
 def read_refused(folder: Path) -> Batch:
-    """The micro-batch that a refused step kept."""
+    """The micro-batch that a refused step kept. A packed row is to be computed within `packed_row(model, its documents)`."""
     return Batch(**load_file(folder / "batch.safetensors"))
 
 

@@ -88,6 +88,17 @@ def test_leak_in_any_trace_counts():
     assert [hit.train_id for hit in find_overlaps(train, [problem("b", LETTERS)], 10)] == ["t"]
 
 
+def test_leak_in_an_earlier_turn_counts():
+    asked = "one two three four five six seven eight nine ten"
+    for turns in ((("user", f"So {asked}?"), ("assistant", "x")), (("user", "x"), ("assistant", f"{asked}."))):
+        talk = problem("t/1", "And now?").model_copy(update={"turns": turns})
+        (hit,) = find_overlaps([talk], [problem("b/1", asked)], 10)
+        assert (hit.span, hit.whole) == (asked, False)
+    short = problem("t/2", "Why?").model_copy(update={"turns": (("user", "What is 2+2?"), ("assistant", "4"))})
+    (hit,) = find_overlaps([short], [problem("b/1", "what is 2 + 2")], 10)
+    assert (hit.span, hit.whole) == ("what is 2 2", True)
+
+
 def test_short_question_matches_only_as_a_whole():
     benchmark = [problem("b", "Compute $\\sin 60^\\circ$.")]
     train = [

@@ -450,3 +450,92 @@ def test_a_benchmark_source_that_is_incomplete(sums: str, changes: dict[str, obj
 def test_a_benchmark_needs_a_domain_of_its_verifier(sums: str) -> None:
     with pytest.raises(ConfigError, match="is graded by maths, its domain 'sums' by code"):
         load_source(benchmark_source(sums), {"sums": "code"})
+
+
+# --- conversations ------------------------------------------------------------------------------------------------
+
+
+def said(*texts: str, system: str = "") -> list[dict[str, str]]:
+    """User first, then in turn."""
+    first = [{"role": "system", "content": system}] if system else []
+    return first + [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
+
+
+def talk(path: Path, messages: object, **changes: object) -> Loaded:
+    return load(jsonl(path, {"messages": messages, "answer": "2"}), messages="messages", **changes)
+
+
+def test_the_last_question_is_the_question_and_what_follows_it_the_trace(tmp_path):
+    problem = only(talk(tmp_path / "a.jsonl", said("3 + 4?", "7", " 1 + 1? ", "So \\boxed{2}", system="Be brief.")))
+    assert problem.turns == (("system", "Be brief."), ("user", "3 + 4?"), ("assistant", "7"))
+    assert (problem.question, problem.answer, problem.traces) == ("1 + 1?", "2", ("So \\boxed{2}",))
+    short = only(talk(tmp_path / "b.jsonl", said("1 + 1?", "So \\boxed{2}")))
+    assert (short.turns, short.question, short.traces) == ((), "1 + 1?", ("So \\boxed{2}",))
+    assert short.id == only(load(jsonl(tmp_path / "c.jsonl", row("1 + 1?")))).id
+    asked = only(talk(tmp_path / "d.jsonl", said("3 + 4?", "7", "1 + 1?")))
+    assert (len(asked.turns), asked.question, asked.traces) == (2, "1 + 1?", ())
+
+
+def test_conversations_from_parquet_are_the_same(tmp_path):
+    rows = [{"messages": said("3 + 4?", "7", "1 + 1?", "So \\boxed{2}"), "answer": "2"}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    from_parquet = only(load(tmp_path / "a.parquet", messages="messages"))
+    assert from_parquet == only(load(jsonl(tmp_path / "a.jsonl", *rows), messages="messages"))
+
+
+def test_one_question_after_two_answers_is_two_problems(tmp_path):
+    rows = [{"messages": said(first, "Yes.", "Why?"), "answer": "2"} for first in ("Even?", "Prime?", " even ")]
+    loaded = load(jsonl(tmp_path / "a.jsonl", *rows, rows[0]), messages="messages")
+    assert (loaded.counts["kept"], loaded.counts["duplicates"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        ("a text", "must hold a list of messages, not str 'a text'"),
+        ([], "must hold a list of messages"),
+        (["x"], "a message must be an object with role and content, not str 'x'"),
+        ([{"role": "assistant", "content": "2"}], "message 0 has role 'assistant' where user is awaited"),
+        ([*said("a"), *said("b")], "message 1 has role 'user' where assistant is awaited"),
+        ([*said("a"), {"role": "system", "content": "S"}], "message 1 has role 'system' where assistant is awaited"),
+        ([*said("a"), {"role": "tool", "content": "2"}], "message 1 has role 'tool' where assistant is awaited"),
+        ([{"content": "2"}], "message 0 has role None where user is awaited"),
+        (said(system="S"), "holds a system prompt and no question"),
+        ([{"role": "user", "content": None}], "column 'messages.0.content' must hold text or a number, not nothing"),
+        ([*said("a"), {"role": "assistant", "content": " "}], "column 'messages.1.content' is empty"),
+        ([{"role": "user", "content": "\ud800"}], "column 'messages.0.content' holds text that is not valid unicode"),
+    ],
+)
+def test_conversations_that_are_none_are_quarantined(tmp_path, messages, reason):
+    good = {"messages": said("fine"), "answer": "2"}
+    loaded = load(jsonl(tmp_path / "a.jsonl", good, {"messages": messages, "answer": "2"}), messages="messages")
+    assert only(loaded).question == "fine"
+    assert reason in loaded.quarantine[0]["reason"]
+
+
+def test_messages_and_a_trace_column_are_refused():
+    with pytest.raises(ValidationError, match=r"gives messages and \['trace'\]"):
+        settings_for("a.jsonl", messages="messages", trace="trace")
+
+
+# --- rows without a gold answer -----------------------------------------------------------------------------------
+
+
+def test_rows_of_an_unlabelled_source_may_lack_their_answer(tmp_path):
+    rows = [row("a"), row("b", None), row("c", " "), {"question": "d"}, row("e", [1])]
+    path = jsonl(tmp_path / "a.jsonl", *rows)
+    loaded = load(path, unlabelled=True)
+    assert {p.question: p.answer for p in loaded.problems} == {"a": "2", "b": "", "c": "", "d": ""}
+    assert loaded.counts["quarantined"] == 1
+    assert load(path).counts["quarantined"] == 4
+
+
+def test_what_measures_needs_its_answers():
+    with pytest.raises(ValidationError, match="role benchmark and unlabelled: true"):
+        settings_for("a.jsonl", role="benchmark", unlabelled=True)
+
+
+def test_settings_without_the_later_fields_keep_their_identity():
+    assert not {"messages", "unlabelled"} & settings_for("a.jsonl").model_dump().keys()
+    later = settings_for("a.jsonl", messages="m", unlabelled=True)
+    assert SourceSettings.model_validate(later.model_dump()) == later

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibethinker.config.data import SplitSettings
-from vibethinker.data.splits import left_out, split
+from vibethinker.data.splits import left_out, split, unlabelled
 from vibethinker.errors import DataError
 from vibethinker.records import Problem
 
@@ -95,6 +95,51 @@ def test_too_few_rows_names_domain_and_numbers(count, traced):
 
 def test_smallest_enough_has_one_sft_row():
     assert len(split(problems("algebra", 15), SIZES, ["algebra"], 0)["sft"]) == 1
+
+
+def without_gold(rows: list[Problem]) -> list[Problem]:
+    return [row.model_copy(update={"id": f"{row.id}-open", "answer": "", "traces": ()}) for row in rows]
+
+
+def test_rows_without_a_gold_answer_are_only_taught():
+    rows, extra = problems("algebra", 30), without_gold(problems("algebra", 50)[30:])
+    assert split(rows + extra, SIZES, ["algebra"], 0) == split(rows, SIZES, ["algebra"], 0)
+    assert left_out(rows + extra, split(rows + extra, SIZES, ["algebra"], 0)) == {"algebra": 20}
+    taught = split(rows + extra, SIZES, ["algebra"], 0, taught=True)
+    assert all(not unlabelled(row) for name in ("pretrain", "probe", "rl", "promotion") for row in taught[name])
+    assert sum(map(unlabelled, taught["sft"])) == 20
+
+
+def test_a_choice_without_its_letter_is_unlabelled_and_a_program_never_is():
+    (row,) = problems("algebra", 1)
+    assert unlabelled(row.model_copy(update={"verifier": "choice", "answer": " "}))
+    assert not unlabelled(row.model_copy(update={"verifier": "code", "answer": ""}))
+    assert not unlabelled(row)
+
+
+def test_teachers_may_write_what_no_source_brings():
+    rows = problems("algebra", 60, traced=30)
+    plain, taught = (split(rows, SIZES, ["algebra"], 0, taught=t) for t in (False, True))
+    for name in ("pretrain", "probe", "rl", "promotion"):
+        assert taught[name] == plain[name]
+    assert set(ids(plain["sft"])) < set(ids(taught["sft"]))
+    assert left_out(rows, taught) == {"algebra": 0}
+    assert len(split(problems("algebra", 15, traced=14), SIZES, ["algebra"], 3, taught=True)["sft"]) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_question_with_and_without_its_answer_keeps_the_answer(seed):
+    rows = problems("algebra", 30)
+    both = rows + without_gold(rows)
+    sets = split(both, SIZES, ["algebra"], seed, taught=True)
+    assert not any(unlabelled(row) for part in sets.values() for row in part)
+    assert left_out(both, sets) == {"algebra": 30}
+
+
+def test_problems_without_gold_answers_do_not_fill_the_sets_that_are_graded():
+    rows = problems("algebra", 9) + without_gold(problems("algebra", 40)[9:])
+    with pytest.raises(DataError, match="has 9 distinct clean training problems"):
+        split(rows, SIZES, ["algebra"], 0, taught=True)
 
 
 def test_repeated_ids_are_refused():

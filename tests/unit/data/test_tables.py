@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibethinker.data.tables import read_problems, read_samples, set_digest, write_problems, write_samples
 from vibethinker.records import Problem, Sample
 
+ROLES = st.sampled_from(["system", "user", "assistant"])
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
 PROBLEMS = st.lists(
     st.builds(
@@ -15,6 +18,7 @@ PROBLEMS = st.lists(
         id=TEXT,
         domain=TEXT,
         question=TEXT,
+        turns=st.lists(st.tuples(ROLES, TEXT), max_size=2).map(tuple),
         verifier=st.sampled_from(["maths", "code"]),
         answer=TEXT,
         tests=st.lists(TEXT, max_size=2).map(tuple),
@@ -45,6 +49,32 @@ def test_same_rows_give_same_bytes(tmp_path: Path):
     write_problems(tmp_path / "other", rows[::-1])
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert (tmp_path / "one").read_bytes() != (tmp_path / "other").read_bytes()
+
+
+def test_files_and_digests_without_turns_are_as_before_there_were_any(tmp_path: Path):
+    """A row of before, and its digest as it was then: what is sealed stays known."""
+    before = {
+        "id": "a",
+        "domain": "algebra",
+        "question": "2 + 2?",
+        "verifier": "maths",
+        "answer": "4",
+        "source": "hand",
+    }
+    rest = {"tests": ["t"], "form": "assert", "entry_point": "", "prelude": "", "traces": ["4"]}
+    pq.write_table(pa.Table.from_pylist([before | rest]), tmp_path / "old.parquet")
+    rows = read_problems(tmp_path / "old.parquet")
+    assert rows == [problem("a", tests=("t",), traces=("4",))]
+    assert set_digest(rows) == "f6b4447439c8913a1f5db5f3360f5cd49cb47b41e9b4178b7ba227a403589db2"
+    write_problems(tmp_path / "new.parquet", rows)
+    assert "turns" not in pq.read_schema(tmp_path / "new.parquet").names
+    talk = problem("b", turns=(("user", "1 + 1?"), ("assistant", "2")))
+    write_problems(tmp_path / "new.parquet", [*rows, talk])
+    assert read_problems(tmp_path / "new.parquet") == [*rows, talk]
+    assert pq.read_table(tmp_path / "new.parquet")["turns"].to_pylist() == [
+        [],
+        [["user", "1 + 1?"], ["assistant", "2"]],
+    ]
 
 
 def test_samples_keep_columns_and_missing_answers(tmp_path: Path):
@@ -84,6 +114,8 @@ def test_digest_sees_every_field():
         problem("a", traces=("4",)),
         problem("a", tests=("4",)),
         problem("a", source="other"),
+        problem("a", turns=(("user", "x"), ("assistant", "y"))),
+        problem("a", turns=(("user", "x"), ("assistant", "z"))),
     ]
     assert len({set_digest([row]) for row in rows}) == len(rows)
     assert set_digest(rows[:1]) != set_digest(rows[:1] * 2)

@@ -69,6 +69,14 @@ def test_all_tokens_that_end_a_response(configured: Any, expected: list[int]) ->
     assert eos_ids(model, tokenizer) == expected
 
 
+def test_the_chat_templates_own_end_is_one_of_them() -> None:
+    """Qwen2.5's base models end a text with one token, and a turn with another."""
+    tokenizer: Any = tiny_tokenizer()
+    model = tiny_model(SCRATCH, tokenizer, 7)
+    tokenizer.chat_template = str(tokenizer.chat_template).replace("<|end|>", "<|system|>")
+    assert eos_ids(model, tokenizer) == [EOS, tokenizer.convert_tokens_to_ids("<|system|>")]
+
+
 def test_a_local_folder_is_fetched_as_it_is(model: Any, folder: Path, tmp_path: Path) -> None:
     assert fetch_model(str(folder), "", tmp_path / "base") == sum(p.numel() for p in model.parameters())
     assert torch.equal(

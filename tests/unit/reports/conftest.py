@@ -10,9 +10,12 @@ import numpy as np
 import orjson
 import pytest
 
+from tests.unit.reports import spectrum_folders
 from vibethinker.data.tables import write_problems, write_samples
 from vibethinker.evaluation.scores import score_domains
 from vibethinker.records import Problem, Sample
+from vibethinker.reports.collect import collect
+from vibethinker.reports.data import ReportData
 from vibethinker.runs.manifest import MANIFEST, Cost, Manifest, describe_files, seal
 from vibethinker.tracking.local import LocalTracker
 
@@ -21,7 +24,22 @@ K = 8
 STAGES = ("maths-short", "maths-long", "code")
 SKILL = {"base": 0.2, **{f"expert-{d}": 0.38 for d in DOMAINS}, "fused": 0.45}
 SKILL |= {f"mgpo-{s}": v for s, v in zip(STAGES, (0.52, 0.58, 0.6), strict=True)}
+LATER = {**{f"hard-expert-{d}": 0.44 for d in DOMAINS}, "hard-fused": 0.53, "student": 0.64}
+"""Skills of the models that the second report's rounds add."""
 INJECTION = "<script>alert('owned')</script> so x = {{ 7 * 7 }} & \\boxed{4}"
+
+
+def stage_of(node: str) -> str:
+    """The module that makes a node, as the recipe has it."""
+    if "expert-" in node and not node.startswith("benchmark-"):
+        return "expert"
+    last = node.rpartition("-")[2]
+    named = {"hard-traces": "curriculum", "probing-sets": "probing"}.get(node)
+    return (
+        named
+        or {"traces": "distill", "select": "select", "fuse": "fuse"}.get(last)
+        or node.split("-")[0].replace("gate", "benchmark")
+    )
 
 
 @dataclass
@@ -74,7 +92,7 @@ class FakeRun:
         """Seals all files that lie in the folder itself."""
         manifest = Manifest(
             node=node,
-            stage=node.split("-")[0],
+            stage=stage_of(node),
             version=1,
             fingerprint=self.nodes[node]["fingerprint"],
             settings={},
@@ -147,13 +165,15 @@ class FakeRun:
         experts = {d: {"node": f"expert-{d}", "step": 120, "pass_at_1": 0.35, "pass_at_k": 0.77} for d in DOMAINS}
         self.output("select", {"selection.json": orjson.dumps({"rule": "pass_at_k", "k": K, "experts": experts})}, 0.3)
 
-    def benchmark(self, model: str, skill: float, node: str = "", response: str = "2 + 2 = 4") -> None:
+    def benchmark(
+        self, model: str, skill: float, node: str = "", response: str = "2 + 2 = 4", paths: bool = False
+    ) -> None:
         """Graded samples: a question's chance is its easiness (shared by all models) moved by the model's skill."""
         rng = np.random.default_rng(sum(model.encode()))
         easiness = np.random.default_rng(0).normal(0, 1.2, (len(DOMAINS), self.questions))
         samples = []
         for d, domain in enumerate(DOMAINS):
-            logit = easiness[d] + np.log(skill / (1 - skill)) + (0.8 if model == f"expert-{domain}" else 0)
+            logit = easiness[d] + np.log(skill / (1 - skill)) + (0.8 if model.endswith(f"expert-{domain}") else 0)
             right = rng.random((self.questions, 16)) < (1 / (1 + np.exp(-logit)))[:, None]
             samples += [
                 Sample(
@@ -179,6 +199,10 @@ class FakeRun:
             "overall": scores["overall"].model_dump(),
             "digest": "d1" * 32,
         }
+        if paths:
+            for score in (*raw["domains"].values(), raw["overall"]):
+                score["distinct_paths"] = 6 * score["pass_at_1"]
+                score["paths_among"] = {"2": 1 + 0.5 * score["pass_at_1"], "8": 1 + 2 * score["pass_at_1"]}
         node = node or f"benchmark-{model}"
         folder = self.output(node, {"scores.json": orjson.dumps(raw)}, 9)
         write_samples(folder / "samples.parquet", samples)
@@ -271,3 +295,39 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
     run.benchmark("mgpo-code", 0.6, node="gate-mgpo-code")
     run.write_run(promotion={"decision": "promoted", "reason": "first champion", "floor": 0.1, "mean": 0.57})
     return run
+
+
+@pytest.fixture(scope="session")
+def rounds_run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
+    """A completed run with the second report's rounds; tests only read it."""
+    run = FakeRun(tmp_path_factory.mktemp("rounds"), "rounds-20260101-000000", questions=20)
+    run.settings |= {"sft": {"curriculum": {"epochs": 2.0}}, "self_distillation": {"keep": 4}}
+    domains = list(DOMAINS)
+    run.output("base", {"config.json": b"{}"}, 60, status="reused")
+    teachers = {"qwen": spectrum_folders.teacher(250, 2000), "served": spectrum_folders.teacher(200, 800, 1.25)}
+    spectrum_folders.distill(run, "traces", teachers, domains)
+    spectrum_folders.probing(run, domains)
+    for turn, start in (("", 0.2), ("hard-", 0.3)):
+        if turn:
+            spectrum_folders.curriculum(run, domains)
+        for d in domains:
+            spectrum_folders.expert(run, f"{turn}expert-{d}", [d], start)
+        spectrum_folders.select(run, f"{turn}select", {d: f"{turn}expert-{d}" for d in domains})
+        spectrum_folders.fuse(run, f"{turn}fuse", domains, (0.011, -0.02, 0.043) if turn else None)
+    run.mgpo("maths-short", 12, 0.5)
+    run.settings["mgpo"] = {"stages": [{"name": "maths-short"}]}
+    own = {"mgpo-maths-short": spectrum_folders.teacher(250, 1000)}
+    spectrum_folders.distill(run, "student-traces", own, domains, potential=True)
+    spectrum_folders.expert(run, "student-expert-all", domains, 0.4)
+    spectrum_folders.select(run, "student-select", dict.fromkeys(domains, "student-expert-all"))
+    spectrum_folders.fuse(run, "student-fuse", domains)
+    for model, skill in {k: v for k, v in (SKILL | LATER).items() if k not in ("mgpo-maths-long", "mgpo-code")}.items():
+        run.benchmark(model, skill, paths=True)
+    run.write_run()
+    return run
+
+
+@pytest.fixture(scope="session")
+def rounds_data(rounds_run: FakeRun) -> ReportData:
+    """What the report of that run shows."""
+    return collect(rounds_run.folder, rounds_run.workspace)

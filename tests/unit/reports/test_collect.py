@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.unit.reports import spectrum_folders
 from vibethinker.errors import DataError
 from vibethinker.reports.collect import collect
-from vibethinker.reports.data import Count
+from vibethinker.reports.data import Count, ReportData
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -24,6 +25,39 @@ def test_whole_run(whole_run: Any) -> None:
     assert len(data.trajectories) == 5 and [c.step for c in data.choices] == [120] * 5
     assert data.versions["torch"] == "2.11.0"
     assert orjson.loads(orjson.dumps(data.to_json()))["run"]["profile"] == "tiny"
+
+
+def test_a_run_of_the_second_reports_rounds(rounds_data: ReportData) -> None:
+    data = rounds_data
+    assert data.notes == ()
+    experts = [f"expert-{d}" for d in data.domains]
+    assert [m.model for m in data.models] == [
+        *("base", *experts, "fused", *(f"hard-{e}" for e in experts), "hard-fused", "mgpo-maths-short", "student"),
+    ]
+    assert [t.node for t in data.trajectories] == [*experts, *(f"hard-{e}" for e in experts), "student-expert-all"]
+    assert [(c.domain, c.node) for c in data.choices[10:]] == [(d, "student-expert-all") for d in data.domains]
+    assert data.choices[0].loss == pytest.approx(0.68, abs=0.01) and data.selection_rule == "pass_at_k"
+    assert [f.node for f in data.fusions] == ["fuse", "hard-fuse", "student-fuse"]
+    assert [t.node for t in data.distilled] == ["traces", "student-traces"]
+    assert [h.node for h in data.hard] == ["hard-traces"] and [p.node for p in data.probing] == ["probing-sets"]
+    assert [h.name for h in data.hypotheses] == ["H1", "H2", "H1, second round", "H3", "H4"]
+    assert {n.tokens for n in data.nodes if n.stage == "expert"} == {60_000}
+    score = data.models[0].overall
+    assert score and score.paths_among == pytest.approx(
+        {2: 1 + 0.5 * score.pass_at_1.mean, 8: 1 + 2 * score.pass_at_1.mean}
+    )
+    assert orjson.loads(orjson.dumps(data.to_json()))["fusions"][1]["search"]["chosen"] == 1
+
+
+def test_outputs_are_found_by_their_stage_whatever_they_are_called(new_run: Callable[[], Any]) -> None:
+    run = new_run()
+    run.expert("algebra")
+    run.nodes["expert-algebra"]["status"] = "sealed"
+    spectrum_folders.curriculum(run, ["algebra"])
+    spectrum_folders.distill(run, "traces", {"t": spectrum_folders.teacher(4, 8)}, ["algebra"])
+    data = collect(run.write_run(), run.workspace)
+    assert data.charged == 0
+    assert [len(rows) for rows in (data.trajectories, data.hard, data.distilled, data.probing)] == [1, 1, 1, 0]
 
 
 def test_counts_of_the_data_stages(whole_run: Any) -> None:

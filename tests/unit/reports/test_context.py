@@ -21,10 +21,11 @@ def test_the_table_is_the_reports() -> None:
 
 
 def test_own_figures_are_per_source() -> None:
-    found = context([model("base"), model("expert-algebra"), model("fused")], settings("math500", "gpqa-diamond"))
+    names = ("base", "expert-algebra", "fused", "hard-expert-algebra", "hard-fused", "student")
+    found = context([model(n) for n in names], settings("math500", "gpqa-diamond"))
     assert found is not None
     assert found.columns == ("math500", "gpqa_diamond")
-    assert found.ours == (("base", (75.0, None)), ("fused", (75.0, None)))
+    assert found.ours == tuple((n, (75.0, None)) for n in ("base", "fused", "hard-fused", "student"))
     assert ("VibeThinker-1.5B (1.5B)", (95.0, 46.7)) in found.theirs
     assert all(any(v is not None for v in values) for _, values in found.theirs)
 

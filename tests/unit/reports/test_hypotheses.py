@@ -1,10 +1,12 @@
 """Verdicts on hand-made counts."""
 
+from dataclasses import replace
+
 import pytest
 
 from vibethinker.algorithms.statistics import Interval
 from vibethinker.reports.data import Count, Hypothesis, ModelScores
-from vibethinker.reports.hypotheses import judge, per_question
+from vibethinker.reports.hypotheses import _verdict, judge, per_question
 
 SETTINGS = {"domains": {"a": "maths", "b": "maths"}, "mgpo": {"stages": [{"name": "short"}, {"name": "long"}]}}
 
@@ -90,6 +92,58 @@ def test_what_cannot_be_compared_is_not_measured(last: ModelScores | None, why: 
     assert signal.verdict == "not measured" and why in signal.sentence and signal.measures == ()
 
 
+def test_an_expert_that_was_not_measured_is_named() -> None:
+    fusion, _ = judge([experts()[0], model("fused", [4] * 32, [4] * 32)], SETTINGS)
+    assert fusion.verdict == "not measured" and "no benchmark samples of expert-b" in fusion.sentence
+
+
 def test_without_experts_the_fusion_is_not_measured() -> None:
     fusion, _ = judge([model("fused", [2], [2])], {})
     assert fusion.verdict == "not measured" and "no expert" in fusion.sentence
+
+
+HARD = SETTINGS | {"sft": {"curriculum": {"epochs": 2.0}}, "self_distillation": {"keep": 4}}
+
+
+def hard_experts() -> list[ModelScores]:
+    return [replace(e, model=f"hard-{e.model}") for e in experts()]
+
+
+def test_claims_follow_the_profile() -> None:
+    assert [h.name for h in judge([], SETTINGS)] == ["H1", "H2"]
+    assert [h.name for h in judge([], HARD)] == ["H1", "H2", "H1, second round", "H3", "H4"]
+    assert {h.verdict for h in judge([], HARD)} == {"not measured"}
+    assert [h.name for h in judge([model("student", [1], [1])], {})] == ["H1", "H2", "H4"]
+
+
+def test_mgpo_is_judged_against_the_model_it_started_from() -> None:
+    weak, strong = model("fused", [1] * 32, [1] * 32), model("hard-fused", [3] * 32, [3] * 32)
+    last = model("mgpo-long", [2] * 32, [2] * 32)
+    assert judge([weak, last], SETTINGS)[1].verdict == "shown"
+    signal = judge([weak, strong, last], HARD)[1]
+    assert signal.verdict == "opposite shown" and "second round's fused model" in signal.sentence
+
+
+def test_the_second_round_and_the_student() -> None:
+    first = model("fused", [1, 2] * 16, [1, 1] * 16)
+    second = model("hard-fused", [2, 3] * 16, [2, 2] * 16)
+    last = model("mgpo-long", [3, 3, 2, 3] * 8, [3, 2, 3, 3] * 8)
+    found = {
+        h.name: h
+        for h in judge([*experts(), *hard_experts(), first, second, last, replace(last, model="student")], HARD)
+    }
+    assert found["H1, second round"].verdict == "shown" and "second round" in found["H1, second round"].sentence
+    assert found["H3"].verdict == "shown" and [m.name for m in found["H3"].measures] == ["Pass@1", "Pass@2"]
+    assert found["H3"].measures[0].effect.mean == pytest.approx(0.25)
+    # Equal counts: at least as good would need an interval that ends at 0, and so few questions can't give one
+    assert found["H4"].verdict == "not shown" and found["H4"].measures[0].effect.mean == 0
+    worse = {
+        h.name: h for h in judge([first, replace(first, model="mgpo-long"), model("student", [0] * 32, [0] * 32)], HARD)
+    }
+    assert worse["H4"].verdict == "opposite shown" and worse["H1, second round"].verdict == "not measured"
+
+
+def test_above_needs_more_than_zero_and_at_least_does_not() -> None:
+    edge = [Interval(0.1, 0.0, 0.2), Interval(0.1, 0.05, 0.2)]
+    assert (_verdict(edge, above=True), _verdict(edge, above=False)) == ("not shown", "shown")
+    assert _verdict([*edge, Interval(-0.1, -0.2, -0.01)], above=False) == "opposite shown"

@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from vibethinker.reports.collect import collect
-from vibethinker.reports.page import flat, write_report
+from vibethinker.reports.data import ReportData
+from vibethinker.reports.page import CAPTIONS, flat, render_page, write_report
+from vibethinker.reports.plots import PLOTS
 from vibethinker.tracking.local import LocalTracker
 
 SIGNAL = ("mgpo", "p_c", "health", "lengths", "time")
@@ -58,7 +60,7 @@ def test_all_sections_and_files_are_there(page: Path) -> None:
         *("result", "scores", "spectrum", "signal", "stages", "promotion", "protocol", "data", "examples", "reproduce"),
     ]
     plots = {p.stem for p in (page.parent / "plots").glob("*.png")}
-    assert plots == {"overall", "heat_map", "trajectories", "spectrum", *SIGNAL, "cost"}
+    assert plots == {"overall", "heat_map", "trajectories", "spectrum", "spectrum_cost", *SIGNAL, "cost"}
     report = orjson.loads((page.parent / "report.json").read_bytes())
     assert report["hypotheses"][0]["verdict"] == "shown"
     assert yaml.safe_load((page.parent / "profile.yaml").read_text())["name"] == "tiny"
@@ -66,9 +68,53 @@ def test_all_sections_and_files_are_there(page: Path) -> None:
 
 def test_nothing_is_loaded_from_outside(page: Path) -> None:
     found = outline(page)
-    assert len(found.loads) == 10 and all(v.startswith("data:image/png;base64,") for v in found.loads)
+    assert len(found.loads) == 11 and all(v.startswith("data:image/png;base64,") for v in found.loads)
     assert not found.tags & {"script", "link", "iframe", "object"}
     assert "url(" not in page.read_text() and "@import" not in page.read_text()
+
+
+def test_the_second_reports_rounds(rounds_data: ReportData, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(render_page(rounds_data, {}))
+    found = outline(page)
+    assert found.ids == [
+        "result",
+        "scores",
+        "spectrum",
+        "signal",
+        "stages",
+        "protocol",
+        "traces",
+        "examples",
+        "reproduce",
+    ]
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.read_text()))
+    rate = rounds_data.models[0].overall.pass_at_1.mean if rounds_data.models[0].overall else 0
+    for words in (
+        "H1, second round",
+        "$1.56 more charged by endpoints",
+        "H3 : The second round helps",
+        "H4 : The student",
+        "Selected by the highest Pass@K on the probing sets",
+        "expert step Pass@1 Pass@K held-out loss by Pass@1 by held-out loss the last algebra 120 32.0",
+        "hard-fuse : algebra 0.299, geometry 0.449",
+        "12 weightings were tried besides the uniform one. On the 80 held-out problems Pass@8 went from 58.0 to 59.1",
+        "nothing shown, since the interval has 0",
+        "student-fuse : 5 experts with equal weights.",
+        f"distinct paths, all domains all samples among 2 correct among 8 correct base {6 * rate:.2f} {1 + 0.5 * rate:.2f}",
+        "First round 6.4 min $0.0043 $1.56 300K expert-algebra sealed 48 s $0.00053 60K",
+        "served 200 800 75.0% 400 5.0% 64K · 320K 40 s $1.25",
+        "traces not kept incorrect duplicate contaminated traces 600 90 2",
+        "Learning potential: 198 of 400 traces kept, in 10 buckets",
+        "algebra 16–215 40 0 -",
+        "algebra 216–415 40 22 0.210–0.480",
+        "Of 250 problems the reference model (fused) mostly fails 90 ; 130 have a trace that is long enough; 60",
+        "domain problems hard kept algebra 50 18 12",
+        "Of 210 written, 160 were kept (algebra 32, ",
+        "its solutions don&#39;t all agree with its answer 26",
+        "$0.31 charged",
+    ):
+        assert words in text, words
 
 
 def test_responses_are_escaped(page: Path) -> None:
@@ -139,6 +185,14 @@ def test_an_empty_run_still_gets_a_page(new_run: Callable[[], Any], tmp_path: Pa
     page = write_report(collect(run.write_run("running", nodes={}), run.workspace), tmp_path / "out")
     assert outline(page).ids == ["result", "stages", "reproduce"]
     assert list((tmp_path / "out" / "plots").iterdir()) == []
+
+
+def test_every_picture_has_its_place_on_the_page(rounds_data: ReportData, tmp_path: Path) -> None:
+    (tmp_path / "plot.png").write_bytes(b"png")
+    assert set(CAPTIONS) == set(PLOTS)
+    page = tmp_path / "report.html"
+    page.write_text(render_page(rounds_data, dict.fromkeys(PLOTS, tmp_path / "plot.png")))
+    assert len(outline(page).loads) == len(PLOTS)
 
 
 def test_settings_become_rows() -> None:

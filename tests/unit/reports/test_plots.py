@@ -1,16 +1,16 @@
 """What the pictures show (their looks are judged by eye)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from vibethinker.reports.collect import collect
-from vibethinker.reports.data import Checkpoint, Choice, Probe, ReportData, Trajectory
-from vibethinker.reports.plots import PLOTS, draw, heat_map, spectrum, trajectories
+from vibethinker.reports.data import ReportData
+from vibethinker.reports.heat_maps import heat_map
+from vibethinker.reports.plots import PLOTS, draw
+from vibethinker.reports.style import INK, _letters
 
 
 @pytest.fixture(scope="module")
@@ -28,38 +28,26 @@ def test_heat_map_has_the_scores_in_its_cells(data: ReportData) -> None:
     assert right.get_title(loc="left") == "Pass@8, percent"
 
 
-def test_trajectories_mark_the_selected_checkpoint(data: ReportData) -> None:
-    figure = trajectories(data)
+def test_figures_stand_out_from_their_cells(data: ReportData) -> None:
+    figure = heat_map(data)
     assert figure is not None
-    shown = [a for a in figure.axes if a.get_visible()]
-    assert [a.get_title(loc="left") for a in shown] == list(data.domains)
-    stars = [c for a in shown for c in a.collections if c.get_label() == "selected checkpoint"]
-    assert [float(np.asarray(s.get_offsets())[0, 0]) for s in stars] == [120.0] * 5
+    dark = {t.get_color() for a in figure.axes for t in a.texts if float(t.get_text()) > 75}
+    light = {t.get_color() for a in figure.axes for t in a.texts if float(t.get_text()) < 45}
+    assert dark == {"white"} and light == {INK}
 
 
-def test_one_shared_trajectory_gets_a_panel_per_domain(data: ReportData) -> None:
-    probes = {d: Probe(8, 4, {1: 0.2, 4: 0.5}, 0.4, 0.6) for d in ("algebra", "code")}
-    shared = Trajectory("expert-all", 4, tuple(Checkpoint(s, None, 0, probes) for s in (0, 10)))
-    choices = (Choice("algebra", "expert-all", 10, 0.2, 0.5), Choice("code", "expert-all", 0, 0.2, 0.5))
-    figure = trajectories(replace(data, trajectories=(shared,), choices=choices))
-    assert figure is not None
-    stars = [c for a in figure.axes for c in a.collections if c.get_label() == "selected checkpoint"]
-    assert [a.get_title(loc="left") for a in figure.axes] == ["algebra", "code"]
-    assert [float(np.asarray(s.get_offsets())[0, 0]) for s in stars] == [10.0, 0.0]
-
-
-def test_spectrum_starts_at_pass_at_1_and_reaches_all_samples(data: ReportData) -> None:
-    figure = spectrum(data)
-    assert figure is not None
-    line = next(line for line in figure.axes[0].lines if line.get_label() == "fused")
-    fused = next(m for m in data.models if m.model == "fused").domains["algebra"]
-    xs, ys = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
-    assert (xs[0], xs[-1]) == (1, 16)
-    assert ys[0] == pytest.approx(fused.pass_at_1.mean) and ys[xs == 8][0] == pytest.approx(fused.pass_at_k.mean)
+def test_a_legend_takes_no_more_columns_than_fit() -> None:
+    assert _letters(["abc", "de", "f"], 2) == 3 + 1 + 2 * 7  # two in the first column
+    assert _letters(["abc", "de", "f"], 3) == 3 + 2 + 1 + 3 * 7
 
 
 def test_without_data_there_is_no_picture(data: ReportData, tmp_path: Path, new_run: Callable[[], Any]) -> None:
     run = new_run()
     empty = collect(run.write_run(), run.workspace)
     assert draw(empty, tmp_path / "plots") == {}
-    assert all(plot(data) is not None for plot in PLOTS.values())
+
+
+def test_only_runs_with_more_rounds_have_their_pictures(data: ReportData, rounds_data: ReportData) -> None:
+    later = {"trajectories_hard", "trajectories_student", "fusion", "paths"}
+    assert {name for name, plot in PLOTS.items() if plot(data) is None} == later
+    assert all(PLOTS[name](rounds_data) is not None for name in later)

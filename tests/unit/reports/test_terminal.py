@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from vibethinker.reports.collect import collect
+from vibethinker.reports.data import ReportData
 from vibethinker.reports.terminal import render
 
 
@@ -35,6 +36,20 @@ def test_everything_is_there_at_80_columns(whole_run: Any) -> None:
         assert word in text
     assert "of the limit $0.50" in text and "Stages reused: 1" in text and "runs/x/report.html" in text
     assert "…" not in text
+
+
+def test_rounds_fit_80_columns_and_have_a_line_each(rounds_run: Any, rounds_data: ReportData) -> None:
+    text = shown(rounds_run)
+    assert max(len(line) for line in text.splitlines()) <= 80 and "…" not in text
+    rows = {line.split("  ")[0].strip(): line.split() for line in text.splitlines()}
+    first, hard = (f"{20 * sum(c.pass_at_k for c in rounds_data.choices[i : i + 5]):.1f}" for i in (0, 5))
+    assert rows["first round"][2:] == ["5", first, "6.4", "min", "$1.56", "300K"]
+    assert rows["second round"][2:] == ["5", hard, "5.1", "min", "$0.0034", "300K"]
+    assert len(rows["hard: statistics"]) == 8  # six figures, with their intervals
+    words = " ".join(text.split())
+    assert "Charged by endpoints besides: $1.56" in words
+    assert "hard: an expert of the second round." in words and "hard-fuse: 12 weightings were tried" in words
+    assert "H4 " in text and "nothing shown, since the interval has 0." in words
 
 
 def test_mgpo_has_a_line_a_stage(whole_run: Any) -> None:

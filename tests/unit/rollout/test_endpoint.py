@@ -62,7 +62,7 @@ def threads() -> list[str]:
 def test_each_request_has_its_answer_once() -> None:
     with ChatServer(echo) as server:
         found = answers(engine(server, concurrency=8), requests(60))
-    assert found == {i: Text(f"<q{i}>", 7, "stop") for i in range(60)}
+    assert found == {i: Text(f"<q{i}>", 7, "stop", 1) for i in range(60)}
     assert not threads()
 
 
@@ -103,12 +103,12 @@ def test_each_sample_has_its_own_seed_whatever_is_asked_beside_it() -> None:
 @pytest.mark.parametrize(
     "reply, text",
     [
-        (Reply("4", finish_reason="length", tokens=33), Text("4", 33, "length")),
+        (Reply("4", finish_reason="length", tokens=33), Text("4", 33, "length", 1)),
         (Reply("4", tokens=None), Text("4", 0, "stop")),
-        (Reply(None), Text("", 7, "stop")),
-        (Reply(r"\boxed{4}", reasoning="2 + 2"), Text(r"<think>2 + 2</think>\boxed{4}", 7, "stop")),
-        (Reply("4", reasoning="2 + 2", reasoning_field="reasoning"), Text("<think>2 + 2</think>4", 7, "stop")),
-        (Reply("half \ud83d of a pair"), Text("half ? of a pair", 7, "stop")),
+        (Reply(None), Text("", 7, "stop", 1)),
+        (Reply(r"\boxed{4}", reasoning="2 + 2"), Text(r"<think>2 + 2</think>\boxed{4}", 7, "stop", 1)),
+        (Reply("4", reasoning="2 + 2", reasoning_field="reasoning"), Text("<think>2 + 2</think>4", 7, "stop", 1)),
+        (Reply("half \ud83d of a pair"), Text("half ? of a pair", 7, "stop", 1)),
     ],
 )
 def test_what_a_reply_becomes(reply: Reply, text: Text) -> None:

@@ -1,6 +1,7 @@
 """A token engine with a tokenizer around it answers requests in any order and number."""
 
 from vibethinker.config.model import ScratchSettings
+from vibethinker.models.chat import encode_conversation
 from vibethinker.models.tiny import tiny_model, tiny_tokenizer
 from vibethinker.rollout.local import LocalTextEngine
 from vibethinker.rollout.text import Request, Text, TextSampling
@@ -30,6 +31,9 @@ def test_each_request_is_answered_once_whatever_the_order() -> None:
     requests = [asked(key, sample) for key in "abc" for sample in range(4)]
     whole = answers(requests)
     assert set(whole) == {(r.key, r.sample) for r in requests}
+    assert {text.prompt_tokens for text in whole.values()} == {
+        len(encode_conversation(tiny_tokenizer(), requests[0].messages))
+    }
     assert answers(requests[::-1]) == whole
     assert answers([asked("b", 2), asked("a", 0), asked("b", 3)]) == {
         k: whole[k] for k in [("b", 2), ("a", 0), ("b", 3)]

@@ -8,7 +8,9 @@ import torch
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, GPT2Config, LlamaConfig, MistralConfig
 
 from vibethinker.config.model import ScratchSettings
+from vibethinker.config.sft import LoraSettings
 from vibethinker.models.logprobs import token_logprobs
+from vibethinker.models.lora import add_lora, merged_state
 from vibethinker.models.tiny import tiny_model, tiny_tokenizer
 from vibethinker.rollout.engine import Completion, Prompt, Sampling, derive_seed
 from vibethinker.rollout.transformers_engine import LOOK_EVERY, TransformersEngine
@@ -247,6 +249,47 @@ def test_weights_that_are_not_finite_are_refused(prompts: list[Prompt]) -> None:
     with pytest.raises(ValueError, match=r"1 weights are not finite, model\.norm\.weight first"):
         engine.update_weights(broken)
     assert engine.generate(prompts, Sampling(2, 8)) == before
+
+
+def under_adapters(prompts: list[Prompt]) -> tuple[Any, TransformersEngine, Any]:
+    """A trainer's model with adapters that have learnt, its engine, and the same weights merged in a plain model."""
+    model = sharpened(1)
+    add_lora(model, LoraSettings(rank=2, alpha=8), 3)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.05
+    plain = sharpened(1).requires_grad_(False)  # as the base under adapters: torch has other kernels for what learns
+    plain.load_state_dict(merged_state(model))
+    return model, TransformersEngine(model, [], PAD), plain
+
+
+def test_a_model_in_training_with_adapters_generates_as_the_one_that_will_be_saved(prompts: list[Prompt]) -> None:
+    model, engine, plain = under_adapters(prompts)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    engine.update_weights(merged_state(model))
+    sampling = Sampling(2, 8)
+    expected = TransformersEngine(plain, [], PAD).generate(prompts, sampling)
+    assert engine.generate(prompts, sampling) == expected  # log-probabilities too
+    assert [c.token_ids for (c, _) in expected] != [
+        c.token_ids for (c, _) in TransformersEngine(sharpened(1), [], PAD).generate(prompts, sampling)
+    ]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert sum(p.requires_grad for p in model.parameters()) == 2 * 2 * 7
+
+
+def test_an_engine_of_its_own_takes_merged_weights(prompts: list[Prompt]) -> None:
+    model, _, plain = under_adapters(prompts)
+    engine = TransformersEngine(sharpened(1).requires_grad_(False), [], PAD)
+    engine.update_weights(merged_state(model))
+    sampling = Sampling(2, 8)
+    assert engine.generate(prompts, sampling) == TransformersEngine(plain, [], PAD).generate(prompts, sampling)
+
+
+def test_adapters_that_are_not_finite_are_refused(prompts: list[Prompt]) -> None:
+    model, engine, _ = under_adapters(prompts)
+    model.model.layers[0].mlp.up_proj.lora_B["default"].weight.data[0, 0] = torch.inf
+    with pytest.raises(ValueError, match=r"1 weights are not finite, model\.layers\.0\.mlp\.up_proj\.weight first"):
+        engine.update_weights(merged_state(model))
 
 
 def test_repetition_is_bit_identical(model: Any, prompts: list[Prompt], eos: list[int]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ import torch
 
 from tests.unit.rollout.vllm_model import EOS, saved, sharpened
 from vibethinker.config.model import EngineSettings
+from vibethinker.config.sft import LoraSettings
 from vibethinker.errors import ConfigError, DataError
 from vibethinker.models.checkpoint import eos_ids, load_model, load_tokenizer
+from vibethinker.models.lora import add_lora, merged_state
 from vibethinker.rollout import vllm_setting
 from vibethinker.rollout.engine import Prompt, Sampling, derive_seed
 from vibethinker.rollout.undisturbed import undisturbed
@@ -68,6 +71,12 @@ def test_end_tokens_are_those_of_the_loaded_model(folder: Path, tmp_path: Path) 
         if path.name != "generation_config.json":
             (tmp_path / path.name).symlink_to(path)
     assert end_tokens(tmp_path) == [load_tokenizer(folder).eos_token_id]
+    tokenizer = load_tokenizer(folder)
+    tokenizer.chat_template = str(tokenizer.chat_template).replace("<|end|>", "<|system|>")
+    other = shutil.copytree(folder, tmp_path / "other")
+    tokenizer.save_pretrained(other)
+    assert end_tokens(other) == eos_ids(load_model(other, "cpu"), tokenizer)
+    assert set(end_tokens(other)) == {*EOS, tokenizer.convert_tokens_to_ids("<|system|>")}
 
 
 def test_weights(folder: Path) -> None:
@@ -75,6 +84,9 @@ def test_weights(folder: Path) -> None:
     state = sharpened(1).state_dict()
     assert names == set(state) - {"lm_head.weight"}  # tied
     check_weights(state, names)
+    adapted = sharpened(1)
+    add_lora(adapted, LoraSettings(rank=1, alpha=1), 0)
+    assert merged_state(adapted).keys() == state.keys()
     with pytest.raises(ValueError, match=r"lacks 'model\.embed_tokens\.weight' and 0 more"):
         check_weights({name: tensor for name, tensor in state.items() if "embed" not in name}, names)
     with pytest.raises(ValueError, match=r"'model\.norm\.weight' is not finite"):

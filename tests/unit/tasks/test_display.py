@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from tasks import display
-from tasks.display import Display, figures, fitting, time_left
+from tasks.display import Display, figures, fitting, probe_figures, time_left
 
 MGPO = {
     "reward": 0.4123,
@@ -72,6 +72,19 @@ def test_of_a_step_of_mgpo_a_person_follows_its_signal_and_health() -> None:
 def test_other_stages_show_their_loss() -> None:
     assert figures({"loss": 1.23456, "seconds_train": 0.5}) == ["loss 1.235"]
     assert figures({"accuracy": 1.0}) == []
+
+
+def test_an_expert_shows_its_last_probe_beside_its_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display, "LINE_EVERY", (0.0, 0.0))
+    file = io.StringIO()
+    shown = Display(lambda text: None, Console(file=file, width=80))
+    shown.start("expert-all")
+    probe = {f"probe/{d}/{name}": v for d, v in (("a", 0.2), ("b", 0.4)) for name in ("pass_at_1", "pass_at_k", "loss")}
+    told = [probe | {"probe/a/pass_at_k": 0.5}, {"loss": 1.5, "grad_norm": 1.0}]
+    step = {"kind": "progress", "label": "expert-all", "done": 12, "total": 30}
+    shown.events("expert-all", [*({"kind": "metrics", "step": 12, "values": v} for v in told), step])
+    assert lines_of(file) == ["  expert-all: 12/30 loss 1.500 Pass@K 45% Pass@1 30%"]
+    assert probe_figures({"loss": 1.0}) == []
 
 
 def test_as_many_figures_as_there_is_room() -> None:

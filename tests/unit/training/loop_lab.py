@@ -10,7 +10,8 @@ from torch import Tensor
 from vibethinker.config.model import ScratchSettings
 from vibethinker.models.tiny import tiny_model, tiny_tokenizer
 from vibethinker.tracking.local import LocalTracker
-from vibethinker.training.batching import Batch, TokenSequence
+from vibethinker.training.batching import Batch
+from vibethinker.training.documents import Document
 from vibethinker.training.loop import LoopSettings, train
 from vibethinker.training.schedule import cosine
 from vibethinker.training.sft import SftObjective
@@ -31,13 +32,13 @@ class Lab:
         draw = torch.Generator().manual_seed(5)
         lengths = torch.randint(3, 30, (24,), generator=draw).tolist()
         ids = [torch.randint(5, 60, (n + 4,), generator=draw).tolist() for n in lengths]
-        self.rows = [TokenSequence(tuple(row[:4]), tuple(row[4:])) for row in ids]
+        self.rows = [Document(tuple(row), (False,) * 4 + (True,) * (len(row) - 4)) for row in ids]
 
     def model(self) -> Any:
         return tiny_model(SCRATCH, self.tokenizer, 1).eval()
 
-    def objective(self, model: Any, budget: int = 60) -> "Objective":
-        return Objective(model, self.rows, 5, budget, self.tokenizer.pad_token_id, seed=3)
+    def objective(self, model: Any, budget: int = 50) -> "Objective":
+        return Objective(model, self.rows, 5, budget, seed=3)
 
     def train(
         self,

@@ -12,10 +12,13 @@ from vibethinker.training.batching import (
     TokenSequence,
     group_by_length,
     micro_batches,
+    pack_row,
+    packed_batches,
     pad,
     padding_share,
     share_out,
 )
+from vibethinker.training.documents import Document
 
 TOKENS = st.lists(st.integers(1, 99), min_size=1, max_size=12).map(tuple)
 
@@ -168,3 +171,31 @@ def test_sequences_come_back_out_of_the_batches(rows: list[tuple[tuple[int, ...]
                 )
             )
     assert sorted(map(repr, found)) == sorted(map(repr, sequences))
+
+
+def test_a_packed_row_by_hand() -> None:
+    row = pack_row([Document((1, 2, 3), (False, True, False)), Document((4, 5), (False, True))], "cpu")
+    assert row.input_ids.tolist() == [[1, 2, 3, 4, 5]]
+    assert row.attention_mask.tolist() == [[1, 1, 1, 1, 1]]
+    assert row.response_mask.tolist() == [[False, True, False, False, True]]
+    assert row.documents.tolist() == [3, 2]
+    assert row.weights.tolist() == [1]
+    assert row.engine_logps.tolist() == row.old_logps.tolist() == [[0] * 5]
+    assert padding_share([row]) == 0
+
+
+def test_padded_rows_have_no_documents() -> None:
+    assert pad(of(3, 1), 0, "cpu").documents.tolist() == []
+
+
+@given(st.lists(st.lists(st.integers(1, 99), min_size=2, max_size=20), max_size=20), st.integers(1, 60))
+@settings(max_examples=60, deadline=None)
+def test_documents_come_back_out_of_packed_rows(ids: list[list[int]], budget: int) -> None:
+    documents = [Document(tuple(row), (False, *(t % 2 == 0 for t in row[1:]))) for row in ids]
+    found = []
+    for batch in packed_batches(documents, budget, "cpu"):
+        assert batch.input_ids.numel() <= budget or len(batch.documents) == 1
+        lengths = batch.documents.tolist()
+        parts = zip(batch.input_ids[0].split(lengths), batch.response_mask[0].split(lengths), strict=True)
+        found += [Document(tuple(i.tolist()), tuple(m.tolist())) for i, m in parts]
+    assert sorted(map(repr, found)) == sorted(map(repr, documents))

@@ -56,7 +56,7 @@ class Runner:
         self.rows, _ = tokenise(problems, tokenizer, {}, "", 64)
 
     def objective(self, model: Any) -> Objective:
-        return Objective(model, self.rows, 5, 100, self.tokenizer.pad_token_id, seed=3)
+        return Objective(model, self.rows, 5, 100, seed=3)
 
     def __call__(
         self, scratch: Path, stop: Callable[[], bool] = lambda: False, fails_at: int | None = None, how: str = "crash"
@@ -162,7 +162,7 @@ def test_a_step_without_batches_changes_nothing(run: Runner, tmp_path: Path) -> 
             return {"reward": 0.0}
 
     model = run.fresh()
-    objective = Nothing(model, run.rows, 5, 100, run.tokenizer.pad_token_id, 3)
+    objective = Nothing(model, run.rows, 5, 100, 3)
     train(model, objective, SETTINGS, tmp_path / "w", run.tracker, lambda: False, lambda step, loss: {}, "sft")
     assert identical(model.state_dict(), run.fresh().state_dict())
 
@@ -218,7 +218,7 @@ def test_layers_computed_again_train_the_same_weights(run: Runner, tmp_path: Pat
         train(model, run.objective(model), settings, folder, run.tracker, lambda: False, lambda s, x: {}, "sft")
         weights.append(model.state_dict())
         calls.append(len(passes))
-    once = 2  # the check of the model's head, before training
+    once = 4  # the checks of the model's head and of its attention to packed rows, before training
     assert calls[1] - once == 2 * (calls[0] - once)
     for name, weight in weights[1].items():
         torch.testing.assert_close(weight, weights[0][name], rtol=1e-4, atol=1e-6)

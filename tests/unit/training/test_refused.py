@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.unit.training.loop_lab import Lab, Objective, settings
+from vibethinker.models.packed import packed_row
 from vibethinker.tracking.local import LocalTracker
 from vibethinker.training.batching import Batch
 from vibethinker.training.loop import train
@@ -35,9 +36,10 @@ def test_what_is_kept_gives_the_loss_again(tmp_path: Path) -> None:
     kept = read_refused(folder)
     for field in dataclasses.fields(Batch):
         assert torch.equal(getattr(kept, field.name), getattr(batch, field.name)), field.name
-    assert objective.loss(kept).item() == objective.loss(batch).item()
-    objective.wrong = (3, 1, math.nan)
-    assert objective.loss(kept).isnan()
+    with packed_row(model, kept.documents.tolist()):
+        assert objective.loss(kept).item() == objective.loss(batch).item()
+        objective.wrong = (3, 1, math.nan)
+        assert objective.loss(kept).isnan()
     about = orjson.loads((folder / "about.json").read_bytes())
     assert (about["step"], about["micro_batch"], about["loss"]) == (3, 1, "nan")
     assert about["micro_batches"] == len(objective.batches(3))

@@ -35,7 +35,7 @@ def warm_model(tokenizer: Any, problems: list[Problem], folder: Path) -> Any:
     """Trained just enough that most responses end in a box."""
     model = tiny_model(SCRATCH, tokenizer, 1).eval()
     rows, _ = tokenise(problems, tokenizer, {}, "", 64)
-    objective = SftObjective(model, rows, 24, 4096, tokenizer.pad_token_id, 0)
+    objective = SftObjective(model, rows, 24, 4096, 0)
     settings = LoopSettings(60, constant(1e-2), 0.0, 1.0, 1000, "float32")
     with LocalTracker(folder / "events.jsonl") as tracker:
         train(model, objective, settings, folder, tracker, lambda: False, lambda step, loss: {}, "warm")
