@@ -47,7 +47,7 @@ def _distinct(problems: Sequence[Problem], seed: int) -> list[Problem]:
         raise DataError(f"problem ids must be unique, {len(problems) - len(rows)} of {len(problems)} are repeated")
     first: dict[str, Problem] = {}
     for name in sorted(seeded_order(rows, seed), key=lambda name: unlabelled(rows[name])):
-        first.setdefault(question_key(rows[name].question), rows[name])
+        first.setdefault(question_key(rows[name].question, rows[name].turns), rows[name])
     return list(first.values())
 
 

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from vibethinker.errors import ConfigError
-from vibethinker.models.checkpoint import save_model
+from vibethinker.models.checkpoint import eos_ids, save_model
 from vibethinker.models.identity import PACKAGE
 
 
@@ -30,6 +30,8 @@ def fetch_model(source: str, revision: str, folder: Path, positions: int = 0) ->
         raise ConfigError(f"base.source {source!r} has no chat template; give a model folder whose tokenizer has one")
     if positions:
         model.config.max_position_embeddings = positions
+    if model.generation_config:  # whoever generates with it later must stop where the chat template ends a turn
+        model.generation_config.eos_token_id = eos_ids(model, tokenizer)
     save_model(folder, model, tokenizer)
     return sum(p.numel() for p in model.parameters())
 

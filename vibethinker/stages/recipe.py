@@ -16,7 +16,7 @@ VERSIONS = {
     "ingest": 2,
     "decontaminate": 2,
     "split": 2,
-    "base": 2,
+    "base": 3,
     "distill": 1,
     "probing": 1,
     "curriculum": 1,
