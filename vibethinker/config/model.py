@@ -98,11 +98,11 @@ class ComputeSettings(Settings):
     precision: Literal["float32", "bfloat16"] = "float32"
     """Type of the forward and backward pass (autocast); weights and optimiser states stay float32."""
     parallel: int = Field(default=1, ge=1)
-    """Stages that may run at once (experts, benchmarks)."""
+    """Stages that may run at once (experts, benchmarks), as far as threads and GPUs go."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of a stage that runs alone; parallel stages share them. 0 takes all cores."""
     devices_per_stage: int = Field(default=0, ge=0)
-    """Devices that a stage holds and is billed for; 0 bills its CPU threads."""
+    """Devices that a stage holds alone and is billed for. 0: on GPUs one a process, on a CPU its threads."""
     disk_gb: float = Field(default=1.0, gt=0)
     """Free disk, in GB, that a run needs in its workspace; checked before it starts."""
     processes: int = Field(default=1, ge=1)

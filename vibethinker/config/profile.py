@@ -107,6 +107,10 @@ class Profile(RunSettings):
             missing = sorted(asked - set(sampling))
             if missing:
                 raise ValueError(f"{field}.sampling has no entry for verifier {missing}")
+        if self.probing_set and (odd := sorted(d for d, v in self.domains.items() if v == "constraints")):
+            raise ValueError(
+                f"probing_set: a model writes problems for maths, choice and code, not for {odd}; take out one of the two"
+            )
         names = [s.name for s in self.mgpo.stages]
         if len(set(names)) != len(names):
             raise ValueError(f"mgpo.stages: names must be unique, got {names}")

@@ -88,3 +88,12 @@ class SftSettings(Settings):
                 "selected; set it to final or fused"
             )
         return self
+
+    @model_validator(mode="after")
+    def _hard_traces_fit(self) -> Self:
+        if self.curriculum and self.curriculum.min_trace_tokens >= self.max_length:
+            raise ValueError(
+                f"sft.curriculum.min_trace_tokens is {self.curriculum.min_trace_tokens}, and rows longer than sft.max_length = "
+                f"{self.max_length} are left out: no hard trace would fit; lower it, or raise sft.max_length"
+            )
+        return self

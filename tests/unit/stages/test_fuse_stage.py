@@ -19,6 +19,7 @@ from vibethinker.data.tables import write_problems
 from vibethinker.errors import DataError
 from vibethinker.models.checkpoint import save_model
 from vibethinker.models.tiny import tiny_tokenizer
+from vibethinker.records import Problem
 from vibethinker.runs.manifest import InputRef, Manifest, sealed
 from vibethinker.runs.spec import StageSpec
 from vibethinker.runs.work import open_work
@@ -185,8 +186,22 @@ def test_told_to_stop_it_keeps_what_it_measured(bench: Bench, whole: Manifest, m
 
 def test_where_no_candidate_is_better_the_uniform_weights_stay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weight_search, "_use", lambda search, weights: None)  # the same model for every weighting
+    asked: list[frozenset[str]] = []
+    sample = weight_search._sampled
+
+    def noted(search: Any, weights: Any, problems: list[Problem]) -> Any:
+        asked.append(frozenset(p.id for p in problems))
+        return sample(search, weights, problems)
+
+    monkeypatch.setattr(weight_search, "_sampled", noted)
     manifest = run(bench.searching("ties"))
+    *searched, held = asked
+    assert len(searched) == 1 + CANDIDATES
+    assert len(set(searched)) == 1
+    assert not held & searched[0]
+    assert held | searched[0] == {p.id for p in bench.probes}
     search = record(bench.workspace / "ties")["search"]
+    assert len({c["pass_at_k"] for c in search["candidates"]}) == 1  # the same seeds: the same answers
     assert search["chosen"] == 0
     assert search["held_out"]["difference"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     assert (manifest.metrics["weight/algebra"], manifest.metrics["search/gain"]) == (0.5, 0.0)
