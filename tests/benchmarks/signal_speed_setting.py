@@ -90,7 +90,7 @@ def prepare(size: str) -> Setting:
     tokenizer = tiny_tokenizer()
     model = tiny_model(SIZES[size], tokenizer, 1).eval()
     rows, _ = tokenise(_problems(WARM_PROBLEMS), tokenizer, {}, "", 128)
-    objective = SftObjective(model, rows, WARM_ROWS, 1 << 15, int(tokenizer.pad_token_id), 0)
+    objective = SftObjective(model, rows, WARM_ROWS, 1 << 15, 0)
     steps, rate = WARM_STEPS[size], constant(WARM_RATES[size])
     with tempfile.TemporaryDirectory() as folder, LocalTracker(Path(folder) / "events.jsonl") as tracker:
         settings = LoopSettings(steps, rate, 0.01, 1.0, steps, "float32")

@@ -63,7 +63,8 @@ class SftSettings(Settings):
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are clipped to this norm."""
     tokens_per_micro_batch: int = Field(default=16384, ge=64)
-    """Tokens packed into one forward and backward; gradients accumulate to the whole batch."""
+    """Tokens packed into one forward and backward; gradients accumulate to the whole batch. A small model on a CPU is fastest
+    with 1,000 to 2,000."""
     gradient_checkpointing: bool = False
     """Whether each layer's activations are computed again in the backward pass: less memory, a third more time."""
     lora: LoraSettings | None = None

@@ -4,7 +4,7 @@ Frozen weights (a base under adapters) come from the model's own folder again.
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class State:
     step: int
     history: list[dict[str, Any]]
     """What `on_checkpoint` returned, once per checkpoint."""
+    losses: list[float] = field(default_factory=list)
+    """Of the updates since the last of these."""
 
 
 def finite(model: nn.Module) -> bool:
@@ -53,7 +55,7 @@ def save(model: PreTrainedModel, optimiser: torch.optim.Optimizer, state: State,
     partial.mkdir(parents=True)
     save_file({n: p.contiguous() for n, p in learnt(model).items()}, partial / "weights.safetensors")
     torch.save(optimiser.state_dict(), partial / "optimiser.pt")
-    (partial / "state.json").write_bytes(orjson.dumps({"step": state.step, "history": state.history}))
+    (partial / "state.json").write_bytes(orjson.dumps(asdict(state)))
     flush(scratch, [f"partial/{name}" for name in FILES])
     partial.rename(target)
     flush(scratch, [f"{target.name}/state.json"])  # the new name too
@@ -71,5 +73,4 @@ def resume(model: PreTrainedModel, optimiser: torch.optim.Optimizer, scratch: Pa
     for name, parameter in learnt(model).items():
         parameter.copy_(weights[name])
     optimiser.load_state_dict(torch.load(found[-1] / "optimiser.pt", weights_only=True, map_location=model.device))
-    saved = orjson.loads((found[-1] / "state.json").read_bytes())
-    return State(saved["step"], saved["history"])
+    return State(**orjson.loads((found[-1] / "state.json").read_bytes()))

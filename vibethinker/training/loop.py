@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Protocol
 
 import torch
@@ -84,10 +85,10 @@ def train(
 ) -> list[dict[str, Any]]:
     """Trains to settings.steps, continuing from scratch/checkpoint-<step> where there is one.
 
-    on_checkpoint(step, loss) runs at every checkpoint before it is written, so that what it returns is kept with it.
-    Returns the history. Raises Preempted after a checkpoint when stop() says so in any process, NonFinite on a loss,
-    gradient or weight that is not finite. With several processes only the first calls on_checkpoint, writes and returns;
-    the others end with Helped.
+    on_checkpoint(step, mean loss since the checkpoint before) runs at every checkpoint before it is written, so that what
+    it returns is kept with it. Returns the history. Raises Preempted after a checkpoint when stop() says so in any process,
+    NonFinite on a loss, gradient or weight that is not finite. With several processes only the first calls on_checkpoint,
+    writes and returns; the others end with Helped.
     """
     check_head(model)
     assert all(p.dtype == torch.float32 for p in model.parameters() if p.requires_grad), "master weights are float32"
@@ -105,11 +106,12 @@ def train(
         if any_of(stop()):
             _checkpoint(model, optimiser, state, scratch)
             raise Preempted(f"{label}: stopped at step {state.step} of {settings.steps}, checkpoint written")
-        loss = _update(model, optimiser, objective, settings, state.step, scratch, tracker)
+        state.losses.append(_update(model, optimiser, objective, settings, state.step, scratch, tracker))
         state.step += 1
         tracker.progress(label, state.step, settings.steps)
         if state.step % settings.checkpoint_every == 0 or state.step == settings.steps:
-            state.history.append(from_first(partial(on_checkpoint, state.step, loss)))
+            state.history.append(from_first(partial(on_checkpoint, state.step, fmean(state.losses))))
+            state.losses = []
             _checkpoint(model, optimiser, state, scratch)
     if not world().first:
         raise Helped

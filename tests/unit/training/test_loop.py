@@ -126,6 +126,19 @@ def test_crashed_and_continued_is_bit_identical(run: Runner, tmp_path: Path) -> 
     assert continued == history
 
 
+@pytest.mark.parametrize("k", [6, 3])
+def test_the_mean_loss_since_the_checkpoint_before(run: Runner, tmp_path: Path, k: int) -> None:
+    """Also where the run was stopped between two."""
+    if k < STEPS:
+        with pytest.raises(Preempted):
+            run(tmp_path / "whole", stop_after(k))
+    _, history = run(tmp_path / "whole")
+    points = [e for e in read_events(tmp_path / "events.jsonl") if e["kind"] == "metrics"]
+    losses = [p["values"]["loss"] for p in points]
+    assert len(losses) == STEPS
+    assert [h["loss"] for h in history] == [(a + b) / 2 for a, b in zip(losses[::2], losses[1::2], strict=True)]
+
+
 def test_a_finished_run_does_nothing_more(run: Runner, tmp_path: Path) -> None:
     expected, history = run(tmp_path / "whole")
     found, again = run(tmp_path / "whole", fails_at=0)
