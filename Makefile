@@ -68,7 +68,7 @@ format: .venv/dev
 	@touch $@ .venv/run
 
 # Peers that tests compare with and that would disturb our environment: a folder that only a child process sees.
-peers: $(PEERS)/installed  ## verl's estimators (264 MB, a few seconds)
+peers: $(PEERS)/installed  ## verl's estimators and mergekit's linear merge (265 MB, a few seconds)
 
 $(PEERS)/installed: .venv/dev infra/constraints-peers.txt
 	rm -rf $(PEERS)

@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from flows.environment import set_defaults
+from flows.fuse import fuse
 from vibethinker.config.benchmark import suite_names
 from vibethinker.config.benchmark_run import benchmark_run
 from vibethinker.config.load import load_profile, profile_names
@@ -188,6 +189,9 @@ def benchmark(
     from flows.benchmark import benchmark as measure
 
     _run(lambda: measure(made, workspace), workspace)
+
+
+app.command()(fuse)
 
 
 @app.command()
