@@ -329,7 +329,7 @@ def main() -> None:
             raise
         _end("Error", said, FAILED)
     if code == INTERRUPTED:
-        _end("Interrupted", "the same command continues with what is done", INTERRUPTED)
+        _end("Interrupted", "the same command does what is not done yet", INTERRUPTED)
     sys.exit(code)
 
 

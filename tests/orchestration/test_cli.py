@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize("command", ["doctor", "plan", "run", "runs", "report", "deploy", "up", "rollback"])
+@pytest.mark.parametrize("command", ["doctor", "fuse", "plan", "run", "runs", "report", "deploy", "up", "rollback"])
 def test_every_command_has_help_with_an_example(vibethinker: Any, command: str) -> None:
     done = vibethinker(command, "--help")
     assert done.returncode == 0

@@ -17,12 +17,6 @@ def folders(tmp_path: Path) -> list[str]:
     return [str(folder) for folder in made]
 
 
-def test_help_has_an_example(vibethinker: Any) -> None:
-    done = vibethinker("fuse", "--help")
-    assert done.returncode == 0
-    assert "Example: vibethinker fuse" in done.stdout
-
-
 def test_two_models_with_weights(vibethinker: Any, folders: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = vibethinker("fuse", *folders[:2], "--out", str(out), "--weight", "3", "--weight", "1", "--dtype", "bfloat16")

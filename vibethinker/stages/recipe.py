@@ -87,7 +87,12 @@ def _data(profile: Profile) -> list[Node]:
         Node(
             "split",
             "split",
-            {"sizes": splits.model_dump(exclude={"seed"}), "domains": list(profile.domains), "seed": splits.seed, **taught},
+            {
+                "sizes": splits.model_dump(exclude={"seed"}),
+                "domains": list(profile.domains),
+                "seed": splits.seed,
+                **taught,
+            },
             {"clean": "decontaminate", "ingest": "ingest"},
         ),
     ]
