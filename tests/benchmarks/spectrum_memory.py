@@ -67,7 +67,7 @@ def _agree(found: dict[str, dict[str, float]]) -> None:
 
 EXPLANATION = """
 trl: its defaults, bfloat16 by autocast and each layer computed again; ours: so, too. float32: neither. ratio: TRL's over ours.
-The gradients count: 1.2 GiB, and 0.9 for the head's own where it is not yet added to the embedding's, which it is tied to.
+Gradients count: 1.2 GiB, and for a moment 0.9 each for the embedding's and the head's own, which are one weight's.
 """
 
 

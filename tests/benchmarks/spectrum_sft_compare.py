@@ -118,9 +118,9 @@ HEADER = f"{'':<14}{'tokens/s':>10}{'ratio':>8}{'(lowest-highest)':>18}{'matmul'
 EXPLANATION = """
 tokens/s: real ones, none of padding. ratio: ours over TRL's; lowest-highest: of one round. matmul: share of the limit (best
 float32 products of the step's tokens with one block's weights and the head's, in this run) that the products which a step
-needs come to. before, after: in float32, one document at a time; mean: what the trainer says of its steps (in bfloat16 it lags: the first
-updates are below the rounding of weights that were bfloat16). trl: with its defaults, bfloat16 by autocast and each layer
-computed again; trl-float32: without. Documents attend to themselves only, in TRL by a mask of the whole row.
+needs come to. before, after: in float32, one document at a time; mean: what the trainer says of its steps, which lags in
+bfloat16, where the first updates of weights that were bfloat16 are rounded away. trl: with its defaults, bfloat16 by autocast
+and each layer computed again; trl-float32: without. Documents attend to themselves only, in TRL by a mask of the whole row.
 """
 
 

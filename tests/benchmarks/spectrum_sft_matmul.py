@@ -22,9 +22,8 @@ def step_flops(setting: Setting) -> float:
     """The least that a step has to multiply, forward and backward: 6 a weight and token, the head's only for learnt tokens, and
     causal attention inside each document: 12 a layer and pair of tokens, times the heads' width."""
     config = setting.model.config
-    matrices = [p.numel() for n, p in setting.model.named_parameters() if p.dim() == 2 and "embed" not in n]
+    body = sum(p.numel() for n, p in setting.model.named_parameters() if ".layers." in n and p.dim() == 2)
     head = config.vocab_size * config.hidden_size
-    body = sum(matrices) - (0 if config.tie_word_embeddings else head)
     pairs = sum(len(d.token_ids) ** 2 / 2 for d in setting.documents)
     learnt = sum(sum(d.learnt) for d in setting.documents)
     return 6.0 * (body * setting.tokens + head * learnt) + 12.0 * config.num_hidden_layers * config.hidden_size * pairs
