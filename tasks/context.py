@@ -1,6 +1,7 @@
 """What the tasks of one run share: its record, ledger, mirrors, and the wish to stop. Tasks find it by the run's id."""
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -25,7 +26,6 @@ from vibethinker.budget.ledger import Ledger
 from vibethinker.config.run import RunSettings
 from vibethinker.errors import BudgetExceeded, Preempted
 from vibethinker.reports.words import money
-from vibethinker.runs.device import all_threads
 from vibethinker.runs.manifest import now
 from vibethinker.runs.record import NodeState, RunKind, RunStatus, RunStore, end_killed
 from vibethinker.runs.slots import CoreSlots
@@ -147,7 +147,7 @@ def _opened(job: Job, workspace: Path) -> RunContext:
         mirror=MlflowMirror(uri, settings.registry.experiment, artifacts),
         prefect=PrefectMirror(settings.name),
         display=Display(_log(store.folder / "log.txt")),
-        slots=CoreSlots(all_threads(settings.compute), settings.compute.parallel),
+        slots=CoreSlots(os.cpu_count() or 1, settings.compute.parallel),
     )
 
 

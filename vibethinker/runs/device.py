@@ -31,12 +31,8 @@ def stage_gpus(compute: ComputeSettings) -> int:
 
 def stage_threads(compute: ComputeSettings, together: int) -> int:
     """CPU threads of a stage; `together`: how many nodes of its kind may run at once."""
-    return max(1, all_threads(compute) // min(compute.parallel, together))
-
-
-def all_threads(compute: ComputeSettings) -> int:
-    """CPU threads of all stages that run at once."""
-    return compute.threads or os.cpu_count() or 1
+    total = compute.threads or os.cpu_count() or 1
+    return max(1, total // min(compute.parallel, together))
 
 
 def billed_devices(compute: ComputeSettings, together: int) -> int:

@@ -27,7 +27,7 @@ class CoreSlots:
     """Threads and places for the stages of one run, given in the order in which they are asked for."""
 
     def __init__(self, threads: int, stages: int) -> None:
-        """threads: of all stages that run at once; stages: how many those may be."""
+        """threads: cores of the machine; stages: how many may run at once."""
         self._threads, self._stages = threads, stages
         self._running: list[int] = []
         self._queue: deque[object] = deque()
@@ -40,7 +40,7 @@ class CoreSlots:
         with self._changed:
             self._queue.append(turn)
             if not self._fits(turn, threads):
-                say(f"waits for {threads} of {self._threads} threads: {len(self._running)} stages run")
+                say(f"waits for {threads} of {self._threads} cores: {len(self._running)} stages run")
             try:
                 self._changed.wait_for(lambda: self._fits(turn, threads))
                 self._running.append(threads)
