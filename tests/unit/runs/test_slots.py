@@ -316,7 +316,7 @@ def test_stages_share_the_cores_in_turn() -> None:
     for worker in workers:
         worker.join(10)
     assert order[2:] == ["c", "d"]
-    assert said["a"] == said["b"] == [] and said["c"] == ["waits for 4 of 4 threads: 2 stages run"]
+    assert said["a"] == said["b"] == [] and said["c"] == ["waits for 4 of 4 cores: 2 stages run"]
 
 
 @settings(max_examples=30, deadline=None)
