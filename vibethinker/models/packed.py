@@ -123,22 +123,23 @@ def _config(model: PreTrainedModel) -> Any:
 
 def check_packing(model: PreTrainedModel) -> None:
     """Raises ConfigError where documents in one row don't get the log-probabilities that each has alone."""
-    ends = torch.tensor(PROBE, device=model.device).unsqueeze(-1)
-    places = torch.arange(max(PROBE), device=model.device)
-    there = places < ends
-    ids = torch.arange(1, there.numel() + 1, device=model.device).view_as(there)
-    ids = ids.remainder(_config(model).get_text_config().vocab_size)
-    mask = there & (places > 0)
+    ids = torch.arange(1, sum(PROBE) + 1, device=model.device).unsqueeze(0)
+    ids = ids.remainder(model.get_input_embeddings().num_embeddings)
+    mask = torch.cat([torch.arange(n, device=model.device) > 0 for n in PROBE]).unsqueeze(0)
     with torch.no_grad():
-        apart, _ = token_logprobs(model, ids, mask, entropy=False)
+        # Each really alone: a padded batch of them rounds otherwise, by 1e-3 nats in SmolLM2.
+        apart = [
+            token_logprobs(model, own, wanted, entropy=False)[0]
+            for own, wanted in zip(ids.split(PROBE, dim=1), mask.split(PROBE, dim=1), strict=True)
+        ]
         try:
             with packed_row(model, PROBE):
-                together, _ = token_logprobs(model, ids[there].unsqueeze(0), mask[there].unsqueeze(0), entropy=False)
+                together, _ = token_logprobs(model, ids, mask, entropy=False)
         except ConfigError:
             raise
         except (TypeError, ValueError, RuntimeError) as error:
             raise _unfit(model, f"can't run documents in one row ({error})") from error
-    gap = (together[0] - apart[there]).abs().max().item()
+    gap = (together - torch.cat(apart, dim=1)).abs().max().item()
     if not gap <= PROBE_GAP.get(model.dtype, PROBE_GAP_ELSEWHERE):
         raise _unfit(model, f"gives documents in one row log-probabilities that are {gap:.3g} nats off")
 
