@@ -15,12 +15,12 @@ FIGURES = ("ours", "peers", "ratio", "target")
 
 def main() -> None:
     """Each part in a process of its own: one sets threads, the other measures memory."""
-    parts = {part: _run(Path(__file__).with_name(f"signal_{part}.py")) for part in PARTS}
+    parts = {part: run_part(Path(__file__).with_name(f"signal_{part}.py")) for part in PARTS}
     figures = {key: {name: part[key] for name, part in parts.items()} for key in FIGURES}
     print(json.dumps({"bench": "signal", **figures, "met": all(part["met"] for part in parts.values())}))
 
 
-def _run(script: Path) -> dict[str, Any]:
+def run_part(script: Path) -> dict[str, Any]:
     """Shows what the script prints, as it comes, but for its last line, which is returned."""
     last = ""
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:

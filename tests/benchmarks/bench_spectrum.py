@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from bench_signal import FIGURES, _run
+from bench_signal import FIGURES, run_part
 
 PARTS = ("sft", "memory", "fuse")
 
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, help="run one part")
     only = parser.parse_args().only
     chosen = (only,) if only else PARTS
-    parts = {part: _run(Path(__file__).with_name(f"spectrum_{part}.py")) for part in chosen}
+    parts = {part: run_part(Path(__file__).with_name(f"spectrum_{part}.py")) for part in chosen}
     figures = {key: {name: part[key] for name, part in parts.items()} for key in FIGURES}
     figures["matmul_share"] = {name: part["matmul_share"] for name, part in parts.items() if "matmul_share" in part}
     print(json.dumps({"bench": "spectrum", **figures, "met": all(part["met"] for part in parts.values())}))

@@ -110,27 +110,27 @@ def _measure(model: Qwen2ForCausalLM, step: Step, tokens: int) -> dict[str, floa
     model.model.forward = lambda *_, **__: BaseModelOutputWithPast(last_hidden_state=hidden)
     head = model.lm_head.weight
     model.zero_grad()
-    before = _reset_peak()
+    before = reset_peak()
     start = time.process_time()
     loss = step(ids, advantages)
     loss.backward()
     seconds = time.process_time() - start
-    added = _status("VmHWM") - before - head.numel() * head.element_size()
+    added = status("VmHWM") - before - head.numel() * head.element_size()
     assert hidden.grad is not None
     assert head.grad is not None
     norms: dict[str, Any] = {"hidden": hidden.grad.norm().item(), "head": head.grad.norm().item()}
     return {"bytes": added, "seconds": seconds, "loss": loss.item()} | norms
 
 
-def _reset_peak() -> int:
+def reset_peak() -> int:
     """Gives freed memory back, sets the highest resident size to the present one, and returns that, in bytes."""
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
+    return status("VmRSS")
 
 
-def _status(field: str) -> int:
+def status(field: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field + ":")) * 1024
 

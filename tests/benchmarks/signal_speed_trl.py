@@ -39,7 +39,7 @@ class Theirs:
             trainer.remove_callback(PrinterCallback)
 
             def run(more: Callable[[], bool]) -> None:
-                trainer.add_callback(_Stepwise(more))
+                trainer.add_callback(Stepwise(more))
                 trainer.train()
 
             yield run
@@ -64,7 +64,9 @@ class Theirs:
         return rewards
 
 
-class _Stepwise(TrainerCallback):
+class Stepwise(TrainerCallback):
+    """Asks before each step whether there is one more."""
+
     def __init__(self, more: Callable[[], bool]) -> None:
         self._more = more
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from signal_memory_variants import HIDDEN, LAYERS, VOCABULARY, _reset_peak, _status
+from signal_memory_variants import HIDDEN, LAYERS, VOCABULARY, reset_peak, status
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from vibethinker.training.documents import Document
@@ -39,9 +39,9 @@ class Meter:
         self._calls += 1
         if self._calls == 2:
             self._model.zero_grad(set_to_none=True)
-            self._before, self._began = _reset_peak(), time.process_time()
+            self._before, self._began = reset_peak(), time.process_time()
         if self._calls == 3:
-            self.added, self.seconds = _status("VmHWM") - self._before, time.process_time() - self._began
+            self.added, self.seconds = status("VmHWM") - self._before, time.process_time() - self._began
             raise Done
         return False
 

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from datasets import Dataset
+from signal_speed_trl import Stepwise
 from spectrum_sft_setting import MAX_LENGTH, PACKS, Run, Setting
-from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
+from transformers import PreTrainedModel, PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from vibethinker.training.documents import Document
@@ -41,7 +42,7 @@ class Theirs:
             _repeat(trainer)
 
             def run(more: Callable[[], bool]) -> None:
-                trainer.add_callback(_Stepwise(more))
+                trainer.add_callback(Stepwise(more))
                 self.losses = [trainer.train().training_loss]
                 self.model.eval()
 
@@ -84,14 +85,3 @@ def _repeat(trainer: SFTTrainer) -> None:
     if len(packed) != PACKS:
         raise SystemExit(f"TRL has made {len(packed)} packs of the step's documents instead of {PACKS}")
     trainer.train_dataset = packed.select(list(range(PACKS)) * REPEATS)
-
-
-class _Stepwise(TrainerCallback):
-    def __init__(self, more: Callable[[], bool]) -> None:
-        self._more = more
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._more()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        control.should_training_stop = not self._more()
