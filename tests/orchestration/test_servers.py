@@ -49,6 +49,7 @@ def test_a_run_uses_the_servers(servers: dict[str, str], vibethinker: Any, tmp_p
     assert any(a["key"] == "micro-report" for a in artifacts)
 
 
+@pytest.mark.slow  # tests/e2e/test_rounds.py has a trajectory in its student's round
 def test_the_reports_literal_reading_selects_every_expert_from_one_trajectory(
     servers: dict[str, str], vibethinker: Any, tmp_path: Path
 ) -> None:

@@ -150,7 +150,7 @@ def test_version_and_no_command(vibethinker: Any) -> None:
     alone = vibethinker()
     assert (alone.returncode, alone.stdout) == (0, vibethinker("--help").stdout)
     commands = re.findall(r"^  ([a-z]+)  ", alone.stdout.split("Commands:")[1], re.MULTILINE)
-    assert commands == ["doctor", "plan", "run", "benchmark", "runs", "report", "deploy", "up", "rollback"]
+    assert commands == ["doctor", "plan", "run", "benchmark", "fuse", "runs", "report", "deploy", "up", "rollback"]
 
 
 def test_help_needs_no_heavy_library() -> None:

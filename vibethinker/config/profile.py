@@ -167,8 +167,13 @@ class Profile(RunSettings):
 
     @model_validator(mode="after")
     def _fits_engine(self) -> Self:
-        engine = self.compute.engine
-        beyond = {field: window for field, window in self.windows.items() if window >= engine.max_length}
+        engine, end = self.compute.engine, "max_response_tokens"
+        teachers = {
+            f"distillation.teachers[{t.name}].sampling.{end}": t.sampling.max_response_tokens
+            for t in self._teachers
+            if t.source
+        }
+        beyond = {field: window for field, window in (self.windows | teachers).items() if window >= engine.max_length}
         if engine.kind != "transformers" and engine.max_length and beyond:
             raise ValueError(
                 f"compute.engine.max_length is {engine.max_length}, prompt and response together, and leaves no room for a "

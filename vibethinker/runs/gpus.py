@@ -10,7 +10,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 ORDER = "CUDA_DEVICE_ORDER"
 DRIVER_GPUS = Path("/proc/driver/nvidia/gpus")
 """A folder for each, named by its place on the PCI bus."""
-_UUID = re.compile(r"^GPU UUID:\s*(GPU-\S+)$", re.MULTILINE)
+_UUID = re.compile(r"^GPU UUID:\s*(GPU-[0-9a-fA-F-]+)\s*$", re.MULTILINE)
 _FILE_SAFE = re.compile(r"[^A-Za-z0-9.-]")
 
 
@@ -21,13 +21,15 @@ class Gpu:
     entry: str
     """As CUDA_VISIBLE_DEVICES names it: a number, or a UUID."""
     identity: str
-    """The same in every container and for every way to name it: the UUID, where the driver tells it."""
+    """The same in every container and for every way to name it: its place on the PCI bus; of a MIG part its own name."""
+    uuid: str = ""
+    """Where the driver tells it: it does not before the GPU is first used."""
 
 
 def machine_gpus(folder: Path = DRIVER_GPUS) -> tuple[Gpu, ...]:
     """All that the driver shows, in the order of the PCI bus."""
     found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return tuple(Gpu(str(number), _uuid(path) or f"number-{number}") for number, path in enumerate(found))
+    return tuple(Gpu(str(number), _FILE_SAFE.sub("_", path.name), _uuid(path)) for number, path in enumerate(found))
 
 
 def visible_gpus(folder: Path = DRIVER_GPUS, environment: Mapping[str, str] | None = None) -> tuple[Gpu, ...]:
@@ -51,12 +53,12 @@ def restricted_to(gpus: tuple[Gpu, ...], environment: Mapping[str, str]) -> dict
     return {VISIBLE: ",".join(gpu.entry for gpu in gpus), ORDER: order} if gpus else {}
 
 
-def _uuid(gpu: Path) -> str | None:
+def _uuid(gpu: Path) -> str:
     try:
         match = _UUID.search((gpu / "information").read_text())
     except OSError:
-        return None
-    return match.group(1) if match else None
+        return ""
+    return match.group(1) if match else ""
 
 
 def _named(entry: str, there: tuple[Gpu, ...]) -> Gpu | None:
@@ -65,5 +67,5 @@ def _named(entry: str, there: tuple[Gpu, ...]) -> Gpu | None:
         return there[int(entry)] if int(entry) < len(there) else None
     if entry.startswith("MIG-"):
         return Gpu(entry, _FILE_SAFE.sub("_", entry))
-    matching = [gpu for gpu in there if entry.startswith("GPU-") and gpu.identity.startswith(entry)]
-    return Gpu(entry, matching[0].identity) if len(matching) == 1 else None
+    matching = [gpu for gpu in there if entry.startswith("GPU-") and gpu.uuid.startswith(entry)]
+    return Gpu(entry, matching[0].identity, matching[0].uuid) if len(matching) == 1 else None

@@ -39,9 +39,9 @@ class CoreSlots:
         turn = object()
         with self._changed:
             self._queue.append(turn)
-            if not self._fits(turn, threads):
-                say(f"waits for {threads} of {self._threads} cores: {len(self._running)} stages run")
             try:
+                if not self._fits(turn, threads):
+                    say(f"waits for {threads} of {self._threads} cores: {len(self._running)} stages run")
                 self._changed.wait_for(lambda: self._fits(turn, threads))
                 self._running.append(threads)
             finally:

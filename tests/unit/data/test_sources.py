@@ -175,6 +175,36 @@ def test_code_rows_need_tests_and_keep_traces(tmp_path):
     assert loaded.counts["quarantined"] == 3
 
 
+def test_choice_rows_keep_their_letter_and_the_traces_that_box_it(tmp_path):
+    rows = [
+        row("a", "(B)", trace="So \\boxed{B}."),
+        row("b", "C", trace=["```\nx\n```\nIt is \\boxed{\\text{(C)}}.", "No, \\boxed{D}.", "C"]),
+        row("c", "five", trace=None),
+        row("d", "A or B", trace=None),
+        row("e", None, trace=None),
+    ]
+    path = jsonl(tmp_path / "a.jsonl", *rows)
+    source = settings_for(path, domain="science", trace="trace")
+    loaded = load_source(source, {"science": "choice"})
+    found = {p.question: (p.verifier, p.answer, p.traces) for p in loaded.problems}
+    assert found == {
+        "a": ("choice", "B", ("So \\boxed{B}.",)),
+        "b": ("choice", "C", ("```\nx\n```\nIt is \\boxed{\\text{(C)}}.",)),
+    }
+    reasons = [entry["reason"] for entry in loaded.quarantine]
+    assert ["one option's letter" in reason for reason in reasons] == [True, True, False]
+    assert "'five'" in reasons[0]
+    assert loaded.counts["traces_left_out"] == 2
+    taught = load_source(source.model_copy(update={"unlabelled": True}), {"science": "choice"})
+    assert {p.question: p.answer for p in taught.problems} == {"a": "B", "b": "C", "e": ""}
+
+
+def test_traces_of_constraints_stay_as_they_are(tmp_path):
+    path = jsonl(tmp_path / "a.jsonl", row("a", trace="Dear all."))
+    loaded = load_source(settings_for(path, domain="letters", trace="trace"), {"letters": "constraints"})
+    assert (only(loaded).answer, only(loaded).traces) == ("", ("Dear all.",))
+
+
 def test_domains_by_column(tmp_path):
     rows = [row(f"q{i}", i, type=kind) for i, kind in enumerate(["Algebra", "Geometry", "Algebra", "Topology", None])]
     loaded = load(
@@ -528,6 +558,13 @@ def test_rows_of_an_unlabelled_source_may_lack_their_answer(tmp_path):
     assert {p.question: p.answer for p in loaded.problems} == {"a": "2", "b": "", "c": "", "d": ""}
     assert loaded.counts["quarantined"] == 1
     assert load(path).counts["quarantined"] == 4
+
+
+def test_an_answer_that_the_pattern_does_not_find_is_none(tmp_path):
+    rows = [row("a", "so #### 5"), row("b", "five"), row("c", "####  \n"), row("d", [1])]
+    loaded = load(jsonl(tmp_path / "a.jsonl", *rows), unlabelled=True, **GSM8K | {"trace": ""})
+    assert {p.question: p.answer for p in loaded.problems} == {"a": "5", "b": "", "c": ""}
+    assert loaded.counts["quarantined"] == 1
 
 
 def test_what_measures_needs_its_answers():

@@ -77,6 +77,32 @@ def test_a_question_of_two_sources_is_used_once():
     assert left_out(rows, sets) == {"algebra": 30}
 
 
+def talks(count: int) -> list[Problem]:
+    """Each asks the plain row's question under a system prompt, or answers it before the question of its own."""
+    found = []
+    for i, row in enumerate(problems("algebra", count, source="talk")):
+        said = (("user", row.question), ("assistant", f"\\boxed{{{i}}}")) if i % 2 else ()
+        question = f"Why is it {i}?" if said else row.question
+        found.append(row.model_copy(update={"question": question, "turns": (("system", f"Be {i}."), *said)}))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_question_inside_a_conversation_is_in_no_other_set(seed):
+    sets = split(problems("algebra", 30) + talks(30), SIZES, ["algebra"], seed)
+    numbers = [row.id.split("-")[1] for part in sets.values() for row in part]
+    assert sorted(numbers) == sorted(map(str, range(30)))
+
+
+def test_the_same_words_after_another_answer_are_another_question():
+    rows = problems("algebra", 30)
+    again = [
+        row.model_copy(update={"question": "Why?", "turns": (("user", f"{row.question}, please"), ("assistant", "1"))})
+        for row in problems("algebra", 30, source="talk")
+    ]
+    assert left_out(rows + again, split(rows + again, SIZES, ["algebra"], 0)) == {"algebra": 0}
+
+
 def test_other_domains_stay_out():
     rows = problems("algebra", 20) + problems("geometry", 20)
     sets = split(rows, SIZES, ["geometry"], 0)

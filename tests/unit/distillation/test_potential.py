@@ -7,6 +7,7 @@ from tests.unit.distillation.made import trace
 from vibethinker.config.model import ScratchSettings
 from vibethinker.distillation.potential import PotentialSettings, Ranked, Student, rank
 from vibethinker.distillation.traces import Trace
+from vibethinker.errors import DataError
 from vibethinker.models.chat import conversation, encode_conversation
 from vibethinker.models.tiny import tiny_model, tiny_tokenizer
 from vibethinker.records import Problem
@@ -64,3 +65,16 @@ def test_a_bucket_that_keeps_none_has_no_scores() -> None:
     found = ranked(PotentialSettings(buckets=1, band=(0.0, 0.1), min_tokens=0))
     assert [(b["kept"], b["low"], b["high"]) for b in found.buckets] == [(0, None, None)]
     assert {t.reason for t in found.traces} == {"outside the band"}
+
+
+def test_a_trace_that_the_student_cannot_write_is_left_out() -> None:
+    odd = trace("a", 9, "so <|end|> there", problem_id="q")
+    found = ranked(ALL, [odd, *TRACES])
+    assert [t.reason for t in found.traces] == ["unwritable", "", "", ""]
+    assert (found.traces[0].potential, found.traces[1:], found.buckets) == (None, ranked(ALL).traces, ranked(ALL).buckets)
+    assert ranked(ALL, [*TRACES, odd]).traces == [*found.traces[1:], found.traces[0]]
+
+
+def test_where_the_student_can_write_none_the_reason_is_named() -> None:
+    with pytest.raises(DataError, match=r"none of the 2 traces .* problem 'q': a response holds '<\|end\|>'"):
+        ranked(ALL, [trace("a", i, "so <|end|> there", problem_id="q") for i in range(2)])

@@ -70,26 +70,30 @@ def driver(folder: Path, *uuids: str) -> Path:
     return folder
 
 
-def test_gpus_are_known_by_what_the_driver_calls_them(tmp_path: Path) -> None:
-    there = machine_gpus(driver(tmp_path / "gpus", "GPU-aaa1", "GPU-bbb2"))
-    assert there == (Gpu("0", "GPU-aaa1"), Gpu("1", "GPU-bbb2"))
-    (tmp_path / "gpus/0000:01:00.0/information").unlink()
-    assert machine_gpus(tmp_path / "gpus")[1] == Gpu("1", "number-1")
+PLACES = [f"0000_{number:02x}_00.0" for number in range(3)]
+
+
+def test_gpus_are_known_by_their_place_whatever_the_driver_tells(tmp_path: Path) -> None:
+    """Before a GPU is first used its UUID is question marks: its lock must not be another one afterwards."""
+    there = machine_gpus(driver(tmp_path / "gpus", "GPU-aaa1", "GPU-????????-????-????-????-????????????"))
+    assert there == (Gpu("0", PLACES[0], "GPU-aaa1"), Gpu("1", PLACES[1]))
+    (tmp_path / "gpus/0000:00:00.0/information").unlink()
+    assert machine_gpus(tmp_path / "gpus")[0] == Gpu("0", PLACES[0])
     assert machine_gpus(tmp_path / "none") == ()
 
 
 @pytest.mark.parametrize(
     ("listed", "expected"),
     [
-        (None, [("0", "GPU-aaa1"), ("1", "GPU-bbb2"), ("2", "GPU-bcc3")]),
-        ("2,0", [("2", "GPU-bcc3"), ("0", "GPU-aaa1")]),
+        (None, [("0", PLACES[0]), ("1", PLACES[1]), ("2", PLACES[2])]),
+        ("2,0", [("2", PLACES[2]), ("0", PLACES[0])]),
         ("", []),
         ("-1", []),
-        ("1,-1,0", [("1", "GPU-bbb2")]),
-        ("1,7,0", [("1", "GPU-bbb2")]),
-        ("GPU-bb, 0", [("GPU-bb", "GPU-bbb2"), ("0", "GPU-aaa1")]),
+        ("1,-1,0", [("1", PLACES[1])]),
+        ("1,7,0", [("1", PLACES[1])]),
+        ("GPU-bb, 0", [("GPU-bb", PLACES[1]), ("0", PLACES[0])]),
         ("GPU-b", []),
-        ("0,GPU-aaa1,1", [("0", "GPU-aaa1")]),
+        ("0,GPU-aaa1,1", [("0", PLACES[0])]),
         ("MIG-GPU-aaa1/1/0", [("MIG-GPU-aaa1/1/0", "MIG-GPU-aaa1_1_0")]),
     ],
 )

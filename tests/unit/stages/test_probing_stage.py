@@ -54,12 +54,20 @@ def row(number: int, domain: str, **fields: Any) -> Problem:
     return Problem(id=f"t/{domain}/{number}", domain=domain, source="t", **found)
 
 
+TALK = row(
+    8,
+    "algebra",
+    question="Sure?",
+    turns=(("system", "Be brief."), ("user", "What is 8 + 0?"), ("assistant", "8")),
+)
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """split with a question in `rl` and examples in `sft`; ingest with the benchmark."""
     place = tmp_path_factory.mktemp("probing")
     code = row(1, "code", verifier="code", answer="", question="f(n): add 1.", tests=("assert f(1) == 2",))
-    sets = {"sft": [row(1, "algebra"), row(2, "algebra", answer=""), code], "rl": [row(7, "algebra")]}
+    sets = {"sft": [row(1, "algebra"), row(2, "algebra", answer=""), code], "rl": [row(7, "algebra"), TALK]}
     benchmark = [row(9, "algebra", question=f"{LONG}. How many are there after five years?", answer="22")]
     for name in ("split", "ingest"):
         with open_work(spec(place, name, "http://x/v1")) as work:

@@ -66,9 +66,45 @@ def test_more_than_the_tokenizer_gets_at_once() -> None:
     assert [own(d, tokenizer) for d in documents] == [f"trace {i}<|end|>" for i in range(AT_ONCE + 3)]
 
 
-def test_the_problem_is_named() -> None:
-    with pytest.raises(DataError, match=r"problem 't/2': a response holds '<\|end\|>'"):
-        tokenise([problem(1, "b"), problem(2, "b<|end|>")], tiny_tokenizer(), {}, "", 64)
+def test_a_trace_that_holds_the_end_of_a_turn_is_left_out() -> None:
+    tokenizer: Any = tiny_tokenizer()
+    documents, left_out = tokenise([problem(1, "b"), problem(2, "b<|end|>", "c")], tokenizer, {}, "", 64)
+    assert ([own(d, tokenizer) for d in documents], left_out) == (["b<|end|>", "c<|end|>"], 1)
+
+
+def test_a_trace_that_merges_with_the_prompt_is_left_out() -> None:
+    """The generation prompt ends with a line break, and two of them are one token."""
+    tokenizer: Any = byte_tokenizer(template("qwen2_5"), "<|endoftext|>")
+    problems = [problem(i, "\nb" if i % 5 == 3 else f"b{i}") for i in range(10)]
+    documents, left_out = tokenise(problems, tokenizer, {}, "", 512)
+    assert [own(d, tokenizer) for d in documents] == [f"b{i}<|im_end|>" for i in range(10) if i % 5 != 3]
+    assert left_out == 2
+
+
+def test_earlier_turns_are_learnt_with_the_first_trace_that_can_be_written() -> None:
+    tokenizer: Any = byte_tokenizer(template("qwen3"), "<|im_end|>")
+    empty = "<think>\n\n</think>\n\n"
+    talk = problem(1, "d<|im_end|>", "e", "f", turns=(("user", "b"), ("assistant", "c")))
+    documents, left_out = tokenise([talk], tokenizer, {}, "", 512)
+    assert [own(d, tokenizer) for d in documents] == [f"{empty}{x}<|im_end|>" for x in ("e", "c", "f")]
+    assert left_out == 1
+
+
+def test_where_nothing_is_left_the_first_problem_and_its_reason_are_named() -> None:
+    with pytest.raises(DataError, match=r"1 traces longer .* 2 that .* first: problem 't/2': a response holds '<\|end\|>'"):
+        tokenise([problem(i, "b" * 9 if i == 1 else "b<|end|>") for i in (1, 2, 3)], tiny_tokenizer(), {}, "", 8)
+    tokenizer: Any = byte_tokenizer(template("qwen2_5"), "<|endoftext|>")
+    with pytest.raises(DataError, match="make other tokens together than alone"):
+        tokenise([problem(1, "\nb")], tokenizer, {}, "", 512)
+
+
+def test_a_template_that_fits_no_trace_is_named() -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = str(tokenizer.chat_template).replace(
+        "'<|assistant|>' }}{% endif %}", "'<|assistant|><think>' }}{% endif %}"
+    )
+    with pytest.raises(DataError, match=r"does not write the generation prompt .* never sees at inference"):
+        tokenise([problem(1, "b", "c"), problem(2, "d")], tokenizer, {}, "", 64)
 
 
 def test_a_template_without_an_end_is_refused() -> None:
