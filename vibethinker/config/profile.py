@@ -107,6 +107,8 @@ class Profile(RunSettings):
             missing = sorted(asked - set(sampling))
             if missing:
                 raise ValueError(f"{field}.sampling has no entry for verifier {missing}")
+        if "all" in self.domains:
+            raise ValueError("domains names 'all', which is the name of the expert of all domains; choose another")
         if self.probing_set and (odd := sorted(d for d, v in self.domains.items() if v == "constraints")):
             raise ValueError(
                 f"probing_set: a model writes problems for maths, choice and code, not for {odd}; take out one of the two"

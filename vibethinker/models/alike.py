@@ -59,7 +59,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _check_config(first: Path, expected: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) -> None:
     for key in SAME:
-        if key in expected and key in found and expected[key] != found[key]:
+        if None not in (expected.get(key), found.get(key)) and expected[key] != found[key]:
             raise DataError(
                 f"{key} is {expected[key]!r} in {first} and {found[key]!r} in {folder}; fuse models of one architecture"
             )

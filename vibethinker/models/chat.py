@@ -1,6 +1,7 @@
 """From a problem to the tokens a model sees: its own chat template, generation prompt included."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
@@ -10,6 +11,10 @@ from vibethinker.records import Problem
 
 Messages = tuple[tuple[str, str], ...]
 """(role, content); in a prompt the last one is the user's."""
+
+
+DAY = datetime(2024, 7, 26)
+"""What templates that write a date are told: a run that is continued tomorrow must see the same prompts."""
 
 
 def prompt_text(problem: Problem, templates: Mapping[str, str]) -> str:
@@ -63,7 +68,11 @@ def write(tokenizer: PreTrainedTokenizerBase, messages: Messages, generation_pro
     """The messages as the chat template writes them. Raises DataError where it refuses them."""
     listed = [{"role": role, "content": content} for role, content in messages]
     try:
-        return str(tokenizer.apply_chat_template(listed, tokenize=False, add_generation_prompt=generation_prompt))
+        return str(
+            tokenizer.apply_chat_template(
+                listed, tokenize=False, add_generation_prompt=generation_prompt, strftime_now=DAY.strftime
+            )
+        )
     except TemplateError as error:
         raise DataError(
             f"the chat template refuses a conversation of the roles {[role for role, _ in messages]}: {error}; change the "

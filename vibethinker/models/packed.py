@@ -144,6 +144,16 @@ def check_packing(model: PreTrainedModel) -> None:
         raise _unfit(model, f"gives documents in one row log-probabilities that are {gap:.3g} nats off")
 
 
+def check_window(model: PreTrainedModel, longest: int) -> None:
+    """Raises ConfigError where a document of so many tokens is longer than the model's sliding window."""
+    window = getattr(model.config.get_text_config(), "sliding_window", None)
+    if window is not None and longest > window:
+        raise ConfigError(
+            f"sft.max_length: a document has {longest} tokens, but the model attends to the last {window} only; set it to at "
+            f"most {window}"
+        )
+
+
 def _unfit(model: PreTrainedModel, what: str) -> ConfigError:
     return ConfigError(
         f"base.source: {type(model).__name__} {what}; SFT packs its documents, take a model with causal attention alone "
@@ -160,7 +170,6 @@ def _attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     layout: Layout | None = None,
-    sliding_window: int | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
     """query: [1, H, T, D], key and value: [1, H / groups, T, D]. Returns [1, T, H, D], and no attention weights."""
@@ -169,12 +178,6 @@ def _attention(
         raise ConfigError(
             f"base.source: {type(module).__name__} is no plain causal attention ({', '.join(extra) or 'its own mask'}); "
             "SFT packs its documents, take a model of another family"
-        )
-    longest = max(group.longest for group in layout.groups)
-    if sliding_window is not None and longest > sliding_window:
-        raise ConfigError(
-            f"sft.max_length: a document has {longest} tokens, but the model attends to the last {sliding_window} only; "
-            f"set it to at most {sliding_window}"
         )
     parts = [x.squeeze(0).transpose(0, 1).split(layout.tokens) for x in (query, key, value)]
     shared = query.shape[1] != key.shape[1]

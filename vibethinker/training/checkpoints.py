@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from vibethinker.runs.manifest import write_atomic
 from vibethinker.runs.work import flush
 
 FILES = ("weights.safetensors", "optimiser.pt", "state.json")
@@ -48,6 +49,7 @@ def save(model: PreTrainedModel, optimiser: torch.optim.Optimizer, state: State,
     """
     target = scratch / f"checkpoint-{state.step}"
     if target.exists():
+        write_atomic(target / "state.json", orjson.dumps(asdict(state)))
         return
     assert finite(model), "the loop refuses the step that makes weights that are no numbers"
     partial = scratch / "partial"

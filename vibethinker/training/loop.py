@@ -102,6 +102,7 @@ def train(
     check_alike(model, state.step)
     if state.step:
         tracker.note(f"continues from its checkpoint at step {state.step}")
+    _point(model, optimiser, settings, state, scratch, on_checkpoint)  # one that was cut off
     while state.step < settings.steps:
         if any_of(stop()):
             _checkpoint(model, optimiser, state, scratch)
@@ -109,13 +110,31 @@ def train(
         state.losses.append(_update(model, optimiser, objective, settings, state.step, scratch, tracker))
         state.step += 1
         tracker.progress(label, state.step, settings.steps)
-        if state.step % settings.checkpoint_every == 0 or state.step == settings.steps:
-            state.history.append(from_first(partial(on_checkpoint, state.step, fmean(state.losses))))
-            state.losses = []
-            _checkpoint(model, optimiser, state, scratch)
+        _point(model, optimiser, settings, state, scratch, on_checkpoint)
     if not world().first:
         raise Helped
     return state.history
+
+
+def _point(
+    model: PreTrainedModel,
+    optimiser: torch.optim.Optimizer,
+    settings: LoopSettings,
+    state: State,
+    scratch: Path,
+    on_checkpoint: Callable[[int, float], dict[str, Any]],
+) -> None:
+    """Asks on_checkpoint and writes the checkpoint, where one is due. Stopped in on_checkpoint, the steps before it are kept."""
+    if not state.losses or (state.step % settings.checkpoint_every and state.step < settings.steps):
+        return
+    try:
+        found = from_first(partial(on_checkpoint, state.step, fmean(state.losses)))
+    except Preempted:
+        save(model, optimiser, state, scratch)  # in the first process alone: the others wait for what it found
+        raise
+    state.history.append(found)
+    state.losses = []
+    _checkpoint(model, optimiser, state, scratch)
 
 
 def _checkpoint(model: PreTrainedModel, optimiser: torch.optim.Optimizer, state: State, scratch: Path) -> None:

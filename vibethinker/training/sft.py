@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from vibethinker.data.packing import pack
 from vibethinker.models.logprobs import token_logprobs
-from vibethinker.models.packed import check_packing, is_packed, packed_row
+from vibethinker.models.packed import check_packing, check_window, is_packed, packed_row
 from vibethinker.models.precision import forward_type
 from vibethinker.training.batching import Batch, pack_row, packed_batches
 from vibethinker.training.documents import Document
@@ -47,9 +47,10 @@ class SftObjective:
     ) -> None:
         """batch_size: units a step; pack_length: 0 where a unit is a document, else packs of up to so many tokens, made once.
 
-        Raises ConfigError where the model can't take packed documents.
+        Raises ConfigError where the model can't take packed documents, or not such long ones.
         """
         check_packing(model)
+        check_window(model, max(len(d.token_ids) for d in documents))
         self.model = model
         self.documents = documents
         self.batch_size = batch_size
@@ -99,6 +100,7 @@ def document_losses(
     Raises ConfigError where the model can't take packed documents.
     """
     check_packing(model)
+    check_window(model, max((len(d.token_ids) for d in documents), default=0))
     losses = [0.0] * len(documents)
     for own in pack([len(d.token_ids) for d in documents], tokens_per_micro_batch):
         batch = pack_row([documents[i] for i in own], str(model.device))

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from vibethinker.errors import Preempted
+from vibethinker.models.logprobs import check_head
+from vibethinker.models.packed import check_packing
 from vibethinker.records import Problem
 from vibethinker.tracking.local import LocalTracker, read_events
 from vibethinker.training.batching import Batch
@@ -59,7 +61,12 @@ class Runner:
         return Objective(model, self.rows, 5, 100, seed=3)
 
     def __call__(
-        self, scratch: Path, stop: Callable[[], bool] = lambda: False, fails_at: int | None = None, how: str = "crash"
+        self,
+        scratch: Path,
+        stop: Callable[[], bool] = lambda: False,
+        fails_at: int | None = None,
+        how: str = "crash",
+        on_checkpoint: Callable[[int, float], dict[str, Any]] = lambda step, loss: {"step": step, "loss": loss},
     ) -> tuple[Any, list[dict[str, Any]]]:
         self.model = self.fresh()
         objective = self.objective(self.model)
@@ -71,7 +78,7 @@ class Runner:
             scratch,
             self.tracker,
             stop,
-            lambda step, loss: {"step": step, "loss": loss},
+            on_checkpoint,
             "sft",
         )
         return self.model.state_dict(), history
@@ -124,6 +131,26 @@ def test_crashed_and_continued_is_bit_identical(run: Runner, tmp_path: Path) -> 
     found, continued = run(tmp_path / "parts")
     assert identical(found, expected)
     assert continued == history
+
+
+@pytest.mark.parametrize("at", [2, 6])
+def test_stopped_in_a_probe_it_repeats_the_probe_and_no_step(run: Runner, tmp_path: Path, at: int) -> None:
+    expected, history = run(tmp_path / "whole")
+    taken = len(list(read_events(tmp_path / "events.jsonl")))
+
+    def stopped(step: int, loss: float) -> dict[str, Any]:
+        if step == at:
+            raise Preempted("stopped while it probed")
+        return {"step": step, "loss": loss}
+
+    with pytest.raises(Preempted, match="while it probed"):
+        run(tmp_path / "parts", on_checkpoint=stopped)
+    assert [p.name for p in (tmp_path / "parts").glob("checkpoint-*")] == [f"checkpoint-{at}"]
+    found, continued = run(tmp_path / "parts")
+    assert identical(found, expected)
+    assert continued == history
+    steps = [e["step"] for e in list(read_events(tmp_path / "events.jsonl"))[taken:] if e["kind"] == "metrics"]
+    assert steps == list(range(1, STEPS + 1))
 
 
 @pytest.mark.parametrize("k", [6, 3])
@@ -231,7 +258,11 @@ def test_layers_computed_again_train_the_same_weights(run: Runner, tmp_path: Pat
         train(model, run.objective(model), settings, folder, run.tracker, lambda: False, lambda s, x: {}, "sft")
         weights.append(model.state_dict())
         calls.append(len(passes))
-    once = 4  # the checks of the model's head and of its attention to packed rows, before training
+    model, passes = run.fresh(), []
+    model.model.layers[0].mlp.register_forward_pre_hook(lambda *_: passes.append(1))
+    check_head(model)
+    check_packing(model)
+    once = len(passes)  # before training
     assert calls[1] - once == 2 * (calls[0] - once)
     for name, weight in weights[1].items():
         torch.testing.assert_close(weight, weights[0][name], rtol=1e-4, atol=1e-6)
