@@ -42,7 +42,7 @@ class SourceSettings(Settings):
     answer_pattern: str = ""
     """Regular expression with one group that finds the gold answer in the answer column (GSM8K: `#### (.+)$`)."""
     unlabelled: bool = Field(default=False, exclude_if=operator.not_)
-    """Whether maths rows may lack the gold answer: teachers' majority then labels them, and they serve SFT only."""
+    """Whether maths and choice rows may lack the gold answer: teachers' majority then labels them, and they serve SFT only."""
     trace: str = ""
     """Column of a correct solution; empty where there is none."""
     messages: str = Field(default="", exclude_if=operator.not_)

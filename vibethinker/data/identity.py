@@ -10,6 +10,7 @@ from pathlib import Path
 from vibethinker.config.data import SourceSettings
 from vibethinker.data.benchmark_files import benchmark_digest
 from vibethinker.errors import ConfigError
+from vibethinker.records import Problem
 
 GENERATOR_VERSION = 1
 """Raise when a generator's rows change for the same seed: the stages they feed then get a new fingerprint."""
@@ -90,6 +91,13 @@ def question_key(question: str, turns: Iterable[tuple[str, str]] = ()) -> str:
     said = "\n".join([*(text for _, text in turns), question])
     tokens = _TOKEN.findall(unicodedata.normalize("NFKC", said).lower())
     return hashlib.sha256(" ".join(tokens).encode()).hexdigest()[:16]
+
+
+def question_keys(problem: Problem) -> set[str]:
+    """The `question_key` of each question that the row holds: its own and those of earlier turns, each after what was said
+    before it, system prompts aside."""
+    said = [*((role, text) for role, text in problem.turns if role != "system"), ("user", problem.question)]
+    return {question_key(text, said[:i]) for i, (role, text) in enumerate(said) if role == "user"}
 
 
 def seeded_order(ids: Iterable[str], seed: int) -> list[str]:

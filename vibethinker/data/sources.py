@@ -28,11 +28,14 @@ from vibethinker.data.rows import (
     kind,
     last_match,
     messages_cell,
+    short,
     text_cell,
 )
 from vibethinker.errors import ConfigError, DataError
 from vibethinker.records import Problem, Role, VerifierName
+from vibethinker.verifiers.choice import choice_letter
 from vibethinker.verifiers.code import parse_tests
+from vibethinker.verifiers.extraction import extract_answer
 
 _COUNTS = ("rows", "kept", "quarantined", "other_domain", "duplicates", "over_limit", "traces_left_out")
 _ZEROS = re.compile(r"(?<=\\boxed\{)0+(?=\d)")
@@ -194,12 +197,9 @@ def _problem(
     response = (messages.pop()[1],) if messages[-1][0] == "assistant" else ()
     *turns, (_, question) = messages
     verifier = verifier_of(source, domain, domains)
-    answer = _gold(source, row, pattern) if verifier == "maths" else ""
-    texts = traces = (*response, *_trace_texts(row, source.trace))
-    if verifier == "maths":
-        traces = tuple(trace for trace in (_boxed(text, pattern) for text in texts) if _states(trace, answer))
-    else:
-        traces = tuple(text if "```" in text else f"```python\n{text}\n```" for text in texts)
+    answer = _gold(source, row, verifier, pattern)
+    texts = (*response, *_trace_texts(row, source.trace))
+    traces = _traces(texts, verifier, answer, pattern)
     problem = Problem(
         id=f"{source.name}/{question_key(question, turns)}",
         domain=domain,
@@ -219,8 +219,21 @@ def _messages(source: SourceSettings, row: dict[str, Any]) -> list[tuple[Role, s
     return messages_cell(row, source.messages) if source.messages else [("user", text_cell(row, source.question))]
 
 
-def _gold(source: SourceSettings, row: dict[str, Any], pattern: re.Pattern[str] | None) -> str:
-    """The gold answer; empty where a row of an unlabelled source has none."""
+def _gold(source: SourceSettings, row: dict[str, Any], verifier: VerifierName, pattern: re.Pattern[str] | None) -> str:
+    """What maths and choice are graded by; empty for the others, and where a row of an unlabelled source has none."""
+    if verifier not in ("maths", "choice"):
+        return ""
+    answer = _answer(source, row, pattern)
+    if verifier == "maths" or not answer:
+        return answer
+    letter = choice_letter(answer)
+    if letter is None:
+        raise RowError(f"column {source.answer!r} must give one option's letter, not {short(answer)}")
+    return letter
+
+
+def _answer(source: SourceSettings, row: dict[str, Any], pattern: re.Pattern[str] | None) -> str:
+    """The answer column's; empty where a row of an unlabelled source has none."""
     if source.unlabelled:
         try:
             value = cell(row, source.answer)
@@ -228,7 +241,28 @@ def _gold(source: SourceSettings, row: dict[str, Any], pattern: re.Pattern[str] 
             return ""
         if value is None or (isinstance(value, str) and not value.strip()):
             return ""
-    return answer_in(text_cell(row, source.answer), pattern)
+    text = text_cell(row, source.answer)
+    try:
+        return answer_in(text, pattern)
+    except RowError:
+        if source.unlabelled:
+            return ""
+        raise
+
+
+def _traces(
+    texts: Sequence[str], verifier: VerifierName, answer: str, pattern: re.Pattern[str] | None
+) -> tuple[str, ...]:
+    """As a response would be: those of maths and choice that box the gold answer, those of code as a fenced block."""
+    match verifier:
+        case "maths":
+            return tuple(trace for trace in (_boxed(text, pattern) for text in texts) if _states(trace, answer))
+        case "choice":
+            return tuple(text for text in texts if answer and _chosen(text) == answer)
+        case "code":
+            return tuple(text if "```" in text else f"```python\n{text}\n```" for text in texts)
+        case "constraints":
+            return tuple(texts)
 
 
 def _domain(source: SourceSettings, row: dict[str, Any]) -> str | None:
@@ -252,6 +286,11 @@ def _states(trace: str, answer: str) -> bool:
     """Whether the trace's last box holds the answer, white space aside; AIME's `\\boxed{015}` states 15."""
     stated, wanted = (_ZEROS.sub("", "".join(text.split())) for text in (trace, f"\\boxed{{{answer}}}"))
     return stated[stated.rfind("\\boxed") :].startswith(wanted)
+
+
+def _chosen(trace: str) -> str | None:
+    """The option in the trace's last box."""
+    return choice_letter(extract_answer(trace).text or "")
 
 
 def _trace_texts(row: dict[str, Any], column: str) -> tuple[str, ...]:

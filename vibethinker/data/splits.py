@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vibethinker.config.data import SplitSettings
-from vibethinker.data.identity import question_key, seeded_order
+from vibethinker.data.identity import question_keys, seeded_order
 from vibethinker.errors import DataError
 from vibethinker.records import Problem
 
@@ -20,8 +20,8 @@ def split(
 
     Order inside a domain is sha256(seed, id), so a row that comes or goes moves at most one other across each border.
     `pretrain` takes rows with traces only. So does `sft`, unless it is `taught`: teachers then write the traces, and rows
-    without a gold answer are in it too, in no other set ever. A question that stands in several sources is taken once, with a
-    gold answer where one has it. DataError names a domain with too few rows.
+    without a gold answer are in it too, in no other set ever. A question that stands in several sources, or in a
+    conversation, is taken once, with a gold answer where one has it. DataError names a domain with too few rows.
     """
     sets: dict[str, list[Problem]] = {name: [] for name in ("pretrain", "sft", "probe", "rl", "promotion")}
     distinct = _distinct(problems, seed)
@@ -41,14 +41,18 @@ def left_out(problems: Sequence[Problem], sets: dict[str, list[Problem]]) -> dic
 
 
 def _distinct(problems: Sequence[Problem], seed: int) -> list[Problem]:
-    """Problems in seeded order, without those whose question came before: sources overlap, sets must not."""
+    """Problems in seeded order, without those of whose questions, earlier turns' too, one came before: sources overlap, sets
+    must not."""
     rows = {row.id: row for row in problems}
     if len(rows) != len(problems):
         raise DataError(f"problem ids must be unique, {len(problems) - len(rows)} of {len(problems)} are repeated")
-    first: dict[str, Problem] = {}
+    first: list[Problem] = []
+    seen: set[str] = set()
     for name in sorted(seeded_order(rows, seed), key=lambda name: unlabelled(rows[name])):
-        first.setdefault(question_key(rows[name].question, rows[name].turns), rows[name])
-    return list(first.values())
+        if seen.isdisjoint(keys := question_keys(rows[name])):
+            first.append(rows[name])
+            seen |= keys
+    return first
 
 
 def _split_domain(domain: str, rows: Sequence[Problem], sizes: SplitSettings, taught: bool) -> dict[str, list[Problem]]:

@@ -97,6 +97,21 @@ def tally(rated: Sequence[Rated]) -> dict[str, int]:
     }
 
 
+def check_long(
+    problems: Sequence[Problem], lengths: Sequence[Sequence[int]], domains: Sequence[str], min_trace_tokens: int
+) -> None:
+    """Raises DataError for the first domain without a long trace: of it nothing can be kept, whatever the rollouts say."""
+    for domain in domains:
+        own = [tokens for problem, tokens in zip(problems, lengths, strict=True) if problem.domain == domain]
+        longest = max((n for tokens in own for n in tokens), default=0)
+        if not any(n >= min_trace_tokens for tokens in own for n in tokens):
+            raise DataError(
+                f"the hard subset has no problem of domain {domain!r}: of {len(own)} problems 0 have a trace of at least "
+                f"{min_trace_tokens} tokens (sft.curriculum.min_trace_tokens), the longest has {longest}; lower it, or give "
+                "more SFT problems"
+            )
+
+
 def check_domains(rated: Sequence[Rated], domains: Sequence[str], fail_share: float, min_trace_tokens: int) -> None:
     """Raises DataError for the first domain of which nothing is kept: its expert would have nothing to learn from."""
     for domain in domains:

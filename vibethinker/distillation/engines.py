@@ -17,7 +17,8 @@ REFUSED_AT_ONCE, REFUSED_SHARE = 8, 0.05
 class EndpointTeacher:
     """An endpoint of which some requests may be refused: a content filter must not end the work on all others.
 
-    A refused request gives no response, and is asked again when the stage is.
+    A refused request gives no response. A stage that is started again asks it again, unless the teacher had answered all the
+    others: then `Finished` stands here.
     """
 
     settings: EndpointSettings

@@ -68,7 +68,7 @@ class Answers:
                     problem_id=problem.id,
                     domain=problem.domain,
                     sample=sample,
-                    response=text.text,
+                    response=text.text.strip(),
                     tokens=text.tokens,
                     prompt_tokens=text.prompt_tokens,
                     finish_reason=text.finish_reason,

@@ -19,6 +19,7 @@ Reason = Literal[
     "contaminated",
     "same as another",
     "more than keep",
+    "unwritable",
     "short",
     "outside the band",
 ]

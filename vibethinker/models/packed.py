@@ -124,7 +124,7 @@ def _config(model: PreTrainedModel) -> Any:
 def check_packing(model: PreTrainedModel) -> None:
     """Raises ConfigError where documents in one row don't get the log-probabilities that each has alone."""
     ids = torch.arange(1, sum(PROBE) + 1, device=model.device).unsqueeze(0)
-    ids = ids.remainder(model.get_input_embeddings().num_embeddings)
+    ids = ids.remainder(int(model.config.get_text_config().vocab_size))
     mask = torch.cat([torch.arange(n, device=model.device) > 0 for n in PROBE]).unsqueeze(0)
     with torch.no_grad():
         # Each really alone: a padded batch of them rounds otherwise, by 1e-3 nats in SmolLM2.

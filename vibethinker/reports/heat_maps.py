@@ -61,8 +61,9 @@ def cells(
     """values: [rows, columns], the last column apart from the others; NaN is a dash. most: value of the darkest colour."""
     image = axis.imshow(values, cmap="YlGnBu", vmin=0, vmax=most, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        text = "-" if np.isnan(value) else write(value)
-        colour = _readable(image.get_cmap()(float(value) / most))
+        missing = bool(np.isnan(value))  # its cell has no colour: the paper's shows
+        text = "-" if missing else write(value)
+        colour = INK if missing else _readable(image.get_cmap()(float(value) / most))
         axis.text(column, row, text, ha="center", va="center", fontsize=9, color=colour)
     axis.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor", fontsize=9)
     axis.set_yticks(range(len(rows)), rows, fontsize=9)

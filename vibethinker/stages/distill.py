@@ -1,11 +1,13 @@
 """Distill: teachers' verified traces for the SFT problems, several a problem [B]; the RL checkpoints as teachers of a student."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import orjson
+import torch
 
 from vibethinker.config.base import Settings
 from vibethinker.data.splits import unlabelled
@@ -61,7 +63,7 @@ def run(spec: StageSpec) -> Manifest:
         prepare_torch(spec)
         problems = read_problems(work.input("split") / "sft.parquet")
         asked = [p for p in problems if s.votes or not unlabelled(p)]
-        answers = [_answers(work, s, teacher, asked, grader, open_) for teacher in s.teachers]
+        answers = _answers(work, s, asked, grader, open_)
         with TraceFile(work.out / "traces.parquet") as file:
             found = _Found(file)
             _sift_all(work, s, problems, answers, grader, found)
@@ -101,6 +103,19 @@ class _Found:
 
 
 def _answers(
+    work: Work, s: DistillSettings, problems: Sequence[Problem], grader: Grader, caches: ExitStack
+) -> list[Answers]:
+    """Each teacher's; one model at a time is in memory."""
+    answers = []
+    for teacher in s.teachers:
+        answers.append(_answers_of(work, s, teacher, problems, grader, caches))
+        gc.collect()  # here nothing holds the engine any more
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return answers
+
+
+def _answers_of(
     work: Work, s: DistillSettings, teacher: Teacher, problems: Sequence[Problem], grader: Grader, caches: ExitStack
 ) -> Answers:
     """All of one teacher's, generated or found; its engine is closed, its cache stays open as long as `caches`."""
@@ -119,10 +134,16 @@ def _answers(
         chosen = [p for p in problems if teacher.teaches(p)]
         seed = derive_seed(s.seed, "distill", teacher.name)
         found = ask(teacher, chosen, runner, seed, lambda done, total: work.tracker.progress(teacher.name, done, total))
+        if chosen and teacher.endpoint is None and found.refused == len(chosen) * teacher.sampling.samples:
+            raise DataError(
+                f"teacher {teacher.name!r}: no prompt leaves room for a response of max_response_tokens = "
+                f"{teacher.sampling.max_response_tokens}; raise compute.engine.max_length, or ask for shorter responses"
+            )
         write_atomic(folder / f"{teacher.name}.json", orjson.dumps(identity))
     watch.look(at_once=True)
     if found.refused:
-        work.tracker.note(f"teacher {teacher.name}: {found.refused} requests were refused; they gave no trace")
+        why = "too long for its engine" if teacher.endpoint is None else "refused"
+        work.tracker.note(f"teacher {teacher.name}: {found.refused} requests were {why}; they gave no trace")
     return found
 
 
@@ -137,6 +158,7 @@ def _sift_all(
     """Problem by problem: a vote where there is no gold answer, then what may stay."""
     contaminated = contamination(read_problems(work.input("ingest") / "benchmark.parquet"), s.ngram)
     for done, problem in enumerate(problems):
+        work.check()
         traces = [trace for answer in answers for trace in answer.of(problem)]
         if s.votes and traces and unlabelled(problem):
             voted = pseudo_label(problem, traces, s.votes, grader)
@@ -146,7 +168,6 @@ def _sift_all(
         found.sort_out(sift(traces, known, s.keep, contaminated))
         if done % 100 == 0:
             work.tracker.progress("problems", done, len(problems))
-            work.check()
 
 
 def _rank(work: Work, s: DistillSettings, problems: Sequence[Problem], found: _Found) -> Ranked | None:
@@ -166,7 +187,8 @@ def _rank(work: Work, s: DistillSettings, problems: Sequence[Problem], found: _F
         work.tracker.progress("learning potential", done, total)
         work.check()
 
-    ranked = rank(student, {p.id: p for p in problems}, found.kept, s.potential, report)
+    path = work.scratch / "potential.jsonl"
+    ranked = rank(student, {p.id: p for p in problems}, found.kept, s.potential, path, report)
     found.kept = []
     found.sort_out(ranked.traces)
     return ranked

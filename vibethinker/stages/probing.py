@@ -9,7 +9,7 @@ import orjson
 from vibethinker.config.distillation import PriceSettings
 from vibethinker.config.endpoint import EndpointSettings
 from vibethinker.config.training import SamplingSettings
-from vibethinker.data.identity import question_key
+from vibethinker.data.identity import question_keys
 from vibethinker.data.splits import unlabelled
 from vibethinker.data.tables import read_problems, write_problems
 from vibethinker.distillation.engines import EndpointTeacher
@@ -79,7 +79,7 @@ def _author(work: Work) -> Iterator[Author]:
         templates = {**SOLVING, **s["chat"]["prompt"]}
         yield Author(
             runner=Runner(engine, grader, cache, templates, s["chat"]["system_prompt"], work.check),
-            known={question_key(p.question) for p in _split_rows(work)},
+            known={key for p in _split_rows(work) for key in question_keys(p)},
             benchmark=read_problems(work.input("ingest") / "benchmark.parquet"),
             ngram=s["ngram"],
             problems=s["problems"],

@@ -13,9 +13,9 @@ from vibethinker.stages.node import Node, common
 from vibethinker.stages.rounds import MODEL, Round, spectrum, student
 
 VERSIONS = {
-    "ingest": 2,
+    "ingest": 3,
     "decontaminate": 2,
-    "split": 2,
+    "split": 3,
     "base": 3,
     "distill": 1,
     "probing": 1,

@@ -15,6 +15,7 @@ from vibethinker.models.checkpoint import eos_ids, load_model, load_tokenizer
 from vibethinker.rollout.engine import Engine
 from vibethinker.rollout.local import LocalTextEngine
 from vibethinker.rollout.transformers_engine import TransformersEngine
+from vibethinker.rollout.vllm_setting import longest
 from vibethinker.runs.spec import Runtime, StageSpec
 from vibethinker.training.parallel import world
 from vibethinker.verifiers.grader import Grader, GraderSettings
@@ -89,6 +90,11 @@ def load_engine(folder: Path, runtime: Runtime, seed: int) -> tuple[Engine, PreT
     parameters = sum(p.numel() for p in model.parameters())
     rows = next((rows for bound, rows in ROWS_BY_PARAMETERS if parameters <= bound), 32)
     return TransformersEngine(model, eos_ids(model, tokenizer), int(tokenizer.pad_token_id), rows), tokenizer
+
+
+def longest_of(folder: Path, runtime: Runtime) -> int | None:
+    """Tokens of a prompt and its response together beyond which the engine of `load_engine` refuses both; None: it never does."""
+    return None if runtime.engine.kind == "transformers" else longest(folder, runtime.engine)
 
 
 @contextmanager

@@ -1,23 +1,22 @@
 """A teacher ready to be asked: a model that is loaded here, one that this run made, or one that is served elsewhere."""
 
-import gc
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import orjson
-import torch
 
 from vibethinker.config.endpoint import EndpointSettings
 from vibethinker.distillation.engines import EndpointTeacher, Finished
 from vibethinker.distillation.teachers import Teacher
 from vibethinker.errors import ConfigError
 from vibethinker.models.pretrained import fetch_model
+from vibethinker.rollout.fitting import FittingEngine
 from vibethinker.rollout.local import LocalTextEngine
 from vibethinker.rollout.text import TextEngine
 from vibethinker.runs.work import Work
-from vibethinker.stages.setting import load_engine
+from vibethinker.stages.setting import load_engine, longest_of
 
 TEACHERS = "teachers"
 """Folder in a stage's scratch space for what teachers said, and copies of their models."""
@@ -61,11 +60,9 @@ def _fetched(work: Work, teacher: Teacher, folder: Path) -> Path:
 
 @contextmanager
 def _loaded(work: Work, folder: Path, seed: int) -> Iterator[TextEngine]:
-    """One model at a time: its memory is free again after the block."""
+    """Ended with the block; its memory is free once nobody holds the engine any more."""
     engine, tokenizer = load_engine(folder, work.spec.runtime, seed)
     with closing(engine):
-        yield LocalTextEngine(engine, tokenizer, engine.rows, engine.identity)
-    del engine
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+        local = LocalTextEngine(engine, tokenizer, engine.rows, engine.identity)
+        longest = longest_of(folder, work.spec.runtime)
+        yield local if longest is None else FittingEngine(local, tokenizer, longest)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibethinker.distillation.difficulty import check_domains, hard_subset, is_hard, judged, rate, tally
+from vibethinker.distillation.difficulty import check_domains, check_long, hard_subset, is_hard, judged, rate, tally
 from vibethinker.errors import DataError
 from vibethinker.records import Problem, Sample, VerdictStatus
 
@@ -89,6 +89,15 @@ def test_a_domain_without_a_hard_problem_is_named_with_what_to_loosen() -> None:
     )
     with pytest.raises(DataError, match="domain 'geometry': of 0 problems"):
         check_domains(rated, ["geometry"], 0.75, 5)
+
+
+def test_a_domain_without_a_long_trace_is_named_with_what_it_has() -> None:
+    problems = [problem("a"), problem("b", "code"), problem("c", "code")]
+    check_long(problems, [(5,), (2, 4), (1, 5)], ["algebra", "code"], 5)
+    with pytest.raises(DataError, match=r"domain 'code': of 2 problems 0 have a trace of at least 5 tokens .* has 4;"):
+        check_long(problems, [(5,), (2, 4), (1, 3)], ["algebra", "code"], 5)
+    with pytest.raises(DataError, match="domain 'geometry': of 0 problems"):
+        check_long(problems, [(5,), (2, 4), (1, 5)], ["geometry"], 0)
 
 
 @given(st.integers(1, 64).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))), st.floats(0, 1), st.floats(0, 1))

@@ -1,13 +1,16 @@
 """Scores under a student, against the model's own log-probabilities."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from tests.unit.distillation.made import trace
 from vibethinker.config.model import ScratchSettings
+from vibethinker.distillation import potential
 from vibethinker.distillation.potential import PotentialSettings, Ranked, Student, rank
 from vibethinker.distillation.traces import Trace
-from vibethinker.errors import DataError
+from vibethinker.errors import DataError, Preempted
 from vibethinker.models.chat import conversation, encode_conversation
 from vibethinker.models.tiny import tiny_model, tiny_tokenizer
 from vibethinker.records import Problem
@@ -29,8 +32,8 @@ TRACES = [
 ]
 
 
-def ranked(settings: PotentialSettings, traces: list[Trace] = TRACES) -> Ranked:
-    return rank(STUDENT, PROBLEMS, traces, settings, lambda done, total: None)
+def ranked(settings: PotentialSettings, path: Path) -> Ranked:
+    return rank(STUDENT, PROBLEMS, TRACES, settings, path / "scores", lambda done, total: None)
 
 
 def score(asked: Trace) -> float:
@@ -43,38 +46,73 @@ def score(asked: Trace) -> float:
     return -sum(own) / len(own)
 
 
-def test_scores_are_the_responses_own_in_a_conversation_of_several_turns_too() -> None:
-    found = ranked(ALL)
+def test_scores_are_the_responses_own_in_a_conversation_of_several_turns_too(tmp_path: Path) -> None:
+    found = ranked(ALL, tmp_path)
     assert [t.potential for t in found.traces] == pytest.approx([score(t) for t in TRACES], abs=1e-5)
     assert [t.reason for t in found.traces] == ["", "", ""]
 
 
-def test_lengths_are_the_responses_own() -> None:
+def test_lengths_are_the_responses_own(tmp_path: Path) -> None:
     """A letter a token, ` is` and ` so` one each, and the end: 2, 7 and 11."""
-    buckets = ranked(ALL).buckets
+    buckets = ranked(ALL, tmp_path).buckets
     assert [(b["low_tokens"], b["high_tokens"], b["traces"], b["kept"]) for b in buckets] == [
         (2, 2, 1, 1),
         (7, 11, 2, 2),
     ]
-    found = ranked(PotentialSettings(buckets=1, band=(0.5, 1.0), min_tokens=7))
+    found = ranked(PotentialSettings(buckets=1, band=(0.5, 1.0), min_tokens=7), tmp_path)
     assert found.traces[0].reason == "short"
     assert sorted(t.reason for t in found.traces[1:]) == ["", "outside the band"]
 
 
-def test_a_bucket_that_keeps_none_has_no_scores() -> None:
-    found = ranked(PotentialSettings(buckets=1, band=(0.0, 0.1), min_tokens=0))
+def test_stopped_it_scores_no_trace_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk's scores are there before it is told of; a stop costs none."""
+    monkeypatch.setattr(potential, "SCORED_AT_ONCE", 2)
+    whole = ranked(ALL, tmp_path)
+    told: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(done)
+        if done == 2:
+            raise Preempted("told to stop")
+
+    path = tmp_path / "stopped"
+    with pytest.raises(Preempted):
+        rank(STUDENT, PROBLEMS, TRACES, ALL, path, stop)
+    assert rank(STUDENT, PROBLEMS, TRACES, ALL, path, lambda done, _: told.append(done)) == whole
+    assert told == [0, 2, 2, 3]
+    monkeypatch.setattr(potential, "document_losses", None)  # all is known
+    assert rank(STUDENT, PROBLEMS, TRACES, ALL, path, lambda done, _: told.append(done)) == whole
+    assert told[4:] == [3]
+
+
+def test_long_traces_are_fewer_in_a_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The conversations have more tokens than one may have beside another."""
+    whole, told = ranked(ALL, tmp_path), list[int]()
+    monkeypatch.setattr(potential, "TOKENS_AT_ONCE", 10)
+    found = rank(STUDENT, PROBLEMS, TRACES, ALL, tmp_path / "long", lambda done, _: told.append(done))
+    assert told == [0, 1, 2, 3]
+    assert [t.potential for t in found.traces] == pytest.approx([t.potential for t in whole.traces], abs=1e-5)
+
+
+def test_a_bucket_that_keeps_none_has_no_scores(tmp_path: Path) -> None:
+    found = ranked(PotentialSettings(buckets=1, band=(0.0, 0.1), min_tokens=0), tmp_path)
     assert [(b["kept"], b["low"], b["high"]) for b in found.buckets] == [(0, None, None)]
     assert {t.reason for t in found.traces} == {"outside the band"}
 
 
-def test_a_trace_that_the_student_cannot_write_is_left_out() -> None:
+def test_a_trace_that_the_student_cannot_write_is_left_out(tmp_path: Path) -> None:
     odd = trace("a", 9, "so <|end|> there", problem_id="q")
-    found = ranked(ALL, [odd, *TRACES])
-    assert [t.reason for t in found.traces] == ["unwritable", "", "", ""]
-    assert (found.traces[0].potential, found.traces[1:], found.buckets) == (None, ranked(ALL).traces, ranked(ALL).buckets)
-    assert ranked(ALL, [*TRACES, odd]).traces == [*found.traces[1:], found.traces[0]]
+    whole = ranked(ALL, tmp_path)
+    for place, attempt in ((0, "new"), (2, "new"), (3, "other")):
+        traces = [*TRACES[:place], odd, *TRACES[place:]]
+        found = rank(STUDENT, PROBLEMS, traces, ALL, tmp_path / attempt, lambda done, total: None)
+        left = found.traces.pop(place)
+        assert (left.reason, left.potential) == ("unwritable", None)
+        assert [t.reason for t in found.traces] == ["", "", ""]
+        assert [t.potential for t in found.traces] == pytest.approx([t.potential for t in whole.traces], abs=1e-5)
 
 
-def test_where_the_student_can_write_none_the_reason_is_named() -> None:
-    with pytest.raises(DataError, match=r"none of the 2 traces .* problem 'q': a response holds '<\|end\|>'"):
-        ranked(ALL, [trace("a", i, "so <|end|> there", problem_id="q") for i in range(2)])
+def test_where_the_student_can_write_none_the_reason_is_named(tmp_path: Path) -> None:
+    odd = [trace("a", i, "so <|end|> there", problem_id="q") for i in range(2)]
+    with pytest.raises(DataError, match=r"none of 2 traces, .* problem 'q': a response holds '<\|end\|>'"):
+        rank(STUDENT, PROBLEMS, odd, ALL, tmp_path / "scores", lambda done, total: None)

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vibethinker.reports.collect import collect
 from vibethinker.reports.data import ReportData
-from vibethinker.reports.heat_maps import heat_map
+from vibethinker.reports.heat_maps import cells, heat_map
 from vibethinker.reports.plots import PLOTS, draw
-from vibethinker.reports.style import INK, _letters
+from vibethinker.reports.style import INK, _letters, figure
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,12 @@ def test_figures_stand_out_from_their_cells(data: ReportData) -> None:
     dark = {t.get_color() for a in figure.axes for t in a.texts if float(t.get_text()) > 75}
     light = {t.get_color() for a in figure.axes for t in a.texts if float(t.get_text()) < 45}
     assert dark == {"white"} and light == {INK}
+
+
+def test_a_heat_map_s_missing_cell_is_a_dash_that_can_be_seen() -> None:
+    axis = figure(1).subplots()
+    cells(axis, np.array([[1.0, np.nan]]), ["a", "all"], ["m"], 1.0, str)
+    assert [(t.get_text(), t.get_color()) for t in axis.texts] == [("1.0", "white"), ("-", INK)]
 
 
 def test_a_legend_takes_no_more_columns_than_fit() -> None:

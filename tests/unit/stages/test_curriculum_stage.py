@@ -17,7 +17,8 @@ import torch
 from tests.unit.training.warm import warm_model, warm_problems
 from vibethinker.data.tables import read_problems, write_problems
 from vibethinker.errors import DataError
-from vibethinker.models.checkpoint import save_model
+from vibethinker.models.chat import conversation, encode_conversation
+from vibethinker.models.checkpoint import load_tokenizer, save_model
 from vibethinker.models.tiny import tiny_tokenizer
 from vibethinker.records import Problem
 from vibethinker.runs.manifest import InputRef
@@ -125,9 +126,40 @@ def test_share_and_length_of_nothing_keep_all(workspace: Path) -> None:
 
 
 def test_a_domain_that_keeps_nothing_is_refused(workspace: Path) -> None:
-    with pytest.raises(DataError, match=r"domain 'algebra': of 12 problems .* 0 have a\s+trace of at least 500 tokens"):
-        curriculum.run(spec(workspace, "none", min_trace_tokens=500))
+    short = {"samples": 1, "max_response_tokens": 4}
+    with pytest.raises(DataError, match=r"domain 'algebra': of 12 problems .* fails 0 often enough .* 12 have a"):
+        curriculum.run(spec(workspace, "none", fail_share=1.1, min_trace_tokens=0, sampling=short))
     assert not (workspace / "none" / "manifest.json").exists()
+
+
+def test_a_domain_without_a_long_trace_is_refused_before_any_rollout(workspace: Path) -> None:
+    with pytest.raises(DataError, match=r"domain 'algebra': of 12 problems 0 have a trace of at least 500 tokens"):
+        curriculum.run(spec(workspace, "brief", min_trace_tokens=500))
+    assert not list((workspace / "brief" / "work").iterdir())
+
+
+@pytest.mark.parametrize("traces", [(), ("2",), ("2", "", "2 2")])
+def test_traces_are_counted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch, traces: tuple[str, ...]) -> None:
+    monkeypatch.setattr(curriculum, "AT_ONCE", 2)
+    tokenizer, asked = tiny_tokenizer(), [p.model_copy(update={"traces": traces}) for p in problems()[:3]]
+    checked: list[None] = []
+    found = curriculum.trace_tokens(tokenizer, asked, lambda: checked.append(None))
+    assert found == [[len(tokenizer(t)["input_ids"]) for t in traces]] * 3
+    assert len(checked) == -(-3 * len(traces) // 2)
+
+
+def test_a_prompt_too_long_for_the_engine_is_not_rated(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = load_tokenizer(workspace / "reference" / "model")
+    lengths = {p.id: len(encode_conversation(tokenizer, conversation(p, {}, ""))) for p in problems()}
+    most = max(lengths.values())
+    monkeypatch.setattr(curriculum, "longest_of", lambda folder, runtime: most + 11)
+    made = spec(workspace, "too-long")
+    curriculum.run(made)
+    rows = {row["problem_id"]: row for row in pq.read_table(made.folder / "difficulty.parquet").to_pylist()}
+    long = {name for name, length in lengths.items() if length == most}
+    assert {name for name, row in rows.items() if row["samples"] == 0} == long | {"u/1"} and 0 < len(long) < 24
+    assert not any(rows[name]["kept"] for name in long)
+    assert json.loads((made.folder / "counts.json").read_bytes())["too_long_prompts"] == len(long)
 
 
 def start(made: StageSpec) -> "subprocess.Popen[bytes]":

@@ -1,11 +1,13 @@
 """Distillation from end to end: models loaded here, models served elsewhere, the RL checkpoints; stopped and killed on the way."""
 
+import gc
 import itertools
 import multiprocessing
 import os
 import signal
 import sqlite3
 import time
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,11 +23,18 @@ from vibethinker.config.distillation import DistillationSettings, SelfDistillati
 from vibethinker.config.endpoint import EndpointSettings
 from vibethinker.config.load import load_profile
 from vibethinker.config.training import SamplingSettings
+from vibethinker.distillation import potential
+from vibethinker.distillation.traces import sift
 from vibethinker.errors import DataError, EndpointFailed, Preempted
+from vibethinker.models.chat import conversation, encode_conversation
+from vibethinker.models.checkpoint import load_tokenizer
 from vibethinker.runs.manifest import Manifest
+from vibethinker.stages import distill, teacher_engine
 from vibethinker.stages.distill import DistillSettings
 from vibethinker.stages.recipe import recipe
+from vibethinker.stages.setting import load_engine
 from vibethinker.stages.teacher_engine import TEACHERS
+from vibethinker.training.sft import document_losses
 
 LAB = str(Path(__file__).parents[1] / "lab.yaml")
 SAMPLING = SamplingSettings(samples=4, max_response_tokens=12)
@@ -62,7 +71,7 @@ class Solver:
         number = next(self._numbers)
         answers = {p.question: p.answer for p in warm_problems()}
         answer = answers[messages[-1]["content"].removeprefix("Please: ")]
-        return self._odd.get(number, f"Way {number}: \\boxed{{{answer}}}")
+        return self._odd.get(number, f"\n Way {number}: \\boxed{{{answer}}}\n")
 
 
 def test_the_recipe_writes_settings_that_the_stage_reads(bench: Bench) -> None:
@@ -137,6 +146,7 @@ def test_an_endpoint_costs_what_it_charges(bench: Bench) -> None:
     assert counts["contaminated"] == 1
     assert counts["reasons"] == {"incorrect": 1, "cut": 1, "contaminated": 1, "more than keep": 20}
     assert all(len(p.traces) == 2 for p in problems.values())
+    assert all(trace == trace.strip() for p in problems.values() for trace in p.traces)
     assert not any(QUESTION in trace for p in problems.values() for trace in p.traces)
     assert api["seconds"] > 0
 
@@ -265,6 +275,87 @@ def test_killed_it_repeats_no_request_that_was_answered(bench: Bench) -> None:
         seeds = Counter(body["seed"] for body in server.requests)
     assert len(seeds) == 48 and sorted(seeds.values()) == [1] * 47 + [2]
     assert counts["teachers"]["api"]["traces"] == len({(r["problem_id"], r["sample"]) for r in rows}) == 48
+
+
+def longest_prompts(bench: Bench) -> tuple[int, set[str]]:
+    """Their tokens, and the problems that have them."""
+    tokenizer = load_tokenizer(bench.model)
+    lengths = {p.id: len(encode_conversation(tokenizer, conversation(p, {}, ""))) for p in warm_problems()}
+    most = max(lengths.values())
+    return most, {name for name, length in lengths.items() if length == most}
+
+
+def test_a_prompt_too_long_for_the_engine_gives_no_trace(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    most, long = longest_prompts(bench)
+    monkeypatch.setattr(teacher_engine, "longest_of", lambda folder, runtime: most + 11)
+    counts, _, rows = run(bench.spec("too-long", [teacher("mgpo-short", 3)], {}, sources_too=True))
+    assert 0 < len(long) < 12 and {r["problem_id"] for r in rows} == {p.id for p in warm_problems()} - long
+    assert counts["teachers"]["mgpo-short"]["refused"] == 3 * len(long)
+
+
+def test_where_no_prompt_fits_the_engine_it_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teacher_engine, "longest_of", lambda folder, runtime: 12)
+    with pytest.raises(DataError, match=r"'mgpo-short': no prompt .* max_response_tokens = 12; .*engine.max_length"):
+        run(bench.spec("all-too-long", [teacher("mgpo-short", 3)], {}, sources_too=True))
+
+
+def test_stopped_while_it_scores_it_goes_on_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(potential, "SCORED_AT_ONCE", 8)
+    settings: dict[str, Any] = {"keep": 4, "potential": {"buckets": 2, "band": [0.25, 0.9], "min_tokens": 3}}
+    teachers = [teacher("mgpo-short", 6)]
+    scored: list[int] = []
+
+    def stopping(model: Any, documents: Any, tokens: int, precision: str) -> list[float]:
+        scored.append(len(documents))
+        if len(scored) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return document_losses(model, documents, tokens, precision)
+
+    monkeypatch.setattr(potential, "document_losses", stopping)
+    with pytest.raises(Preempted):
+        run(bench.spec("scoring", teachers, {}, **settings))
+    assert scored == [8, 8]
+    found = run(bench.spec("scoring", teachers, {}, attempt=2, **settings))
+    rows = [r for r in found[2] if r["potential"] is not None]
+    assert sum(scored) == len(rows) > 16
+    monkeypatch.setattr(potential, "document_losses", document_losses)
+    assert run(bench.spec("scored", teachers, {}, **settings))[1:] == found[1:]
+
+
+def test_told_to_stop_it_sifts_no_other_problem(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    sifted = []
+
+    def stopping(*given: Any) -> Any:
+        sifted.append(given)
+        if len(sifted) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return sift(*given)
+
+    monkeypatch.setattr(distill, "sift", stopping)
+    with pytest.raises(Preempted):
+        run(bench.spec("sifting", [teacher("mgpo-short", 1)], {}))
+    assert len(sifted) == 2
+
+
+def test_a_teacher_s_memory_is_free_before_the_next_one_s(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    engines: list[weakref.ref[Any]] = []
+    gone: list[bool] = []
+    collect = gc.collect
+
+    def loading(*given: Any) -> Any:
+        engine, tokenizer = load_engine(*given)
+        engines.append(weakref.ref(engine))
+        return engine, tokenizer
+
+    def collecting() -> int:
+        found = collect()
+        gone.append(all(engine() is None for engine in engines))
+        return found
+
+    monkeypatch.setattr(teacher_engine, "load_engine", loading)
+    monkeypatch.setattr(gc, "collect", collecting)
+    run(bench.spec("memory", [teacher("mgpo-short", 2), teacher("mgpo-long", 2)], {}, sources_too=True))
+    assert len(engines) == 2 and gone == [True, True]
 
 
 def _kept(file: Path) -> int:

@@ -172,6 +172,15 @@ def test_only_what_all_solutions_confirm_and_nobody_has_asked_before_is_kept(wor
     assert all("What is 1 + 0?" in text and "What is 2 + 0?" not in text for text in shown)  # none without an answer
 
 
+def test_a_question_inside_a_conversation_was_asked_before(workspace: Path) -> None:
+    asked = {"question": "What is 8 + 0?", "answer": "8"}
+    with ChatServer(author([asked, double(3)], twice)) as server:
+        made = spec(workspace, "talked", server.url, problems=1)
+        probing.run(made)
+    assert [p.question for p in read_problems(made.folder / "probe.parquet")] == ["Double 3."]
+    assert ("duplicate", "What is 8 + 0?") in rejected(made)
+
+
 def test_programs_are_kept_where_every_solution_passes_the_tests_in_the_sandbox(workspace: Path) -> None:
     wrong = {**ADD, "question": "Write add(a, b) for numbers.", "tests": [*ADD["tests"], "assert add(1, 1) == 3"]}
 

@@ -91,7 +91,9 @@ def test_earlier_turns_are_learnt_with_the_first_trace_that_can_be_written() -> 
 
 
 def test_where_nothing_is_left_the_first_problem_and_its_reason_are_named() -> None:
-    with pytest.raises(DataError, match=r"1 traces longer .* 2 that .* first: problem 't/2': a response holds '<\|end\|>'"):
+    with pytest.raises(
+        DataError, match=r"1 traces longer .* 2 that .* first: problem 't/2': a response holds '<\|end\|>'"
+    ):
         tokenise([problem(i, "b" * 9 if i == 1 else "b<|end|>") for i in (1, 2, 3)], tiny_tokenizer(), {}, "", 8)
     tokenizer: Any = byte_tokenizer(template("qwen2_5"), "<|endoftext|>")
     with pytest.raises(DataError, match="make other tokens together than alone"):
