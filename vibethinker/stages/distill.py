@@ -2,7 +2,7 @@
 
 import gc
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 import torch
 
 from vibethinker.config.base import Settings
+from vibethinker.config.distillation import PriceSettings
 from vibethinker.data.splits import unlabelled
 from vibethinker.data.tables import read_problems, write_problems
 from vibethinker.distillation.potential import PotentialSettings, Ranked, Student, rank
@@ -28,6 +29,7 @@ from vibethinker.rollout.engine import derive_seed
 from vibethinker.runs.manifest import Manifest, write_atomic
 from vibethinker.runs.spec import StageSpec
 from vibethinker.runs.work import Work, open_work
+from vibethinker.stages.rounds import PRICE
 from vibethinker.stages.setting import GRADERS, device_of, prepare_torch
 from vibethinker.stages.teacher_engine import TEACHERS, open_teacher
 from vibethinker.verifiers.grader import Grader, GraderSettings
@@ -59,6 +61,7 @@ class DistillSettings(Settings):
 def run(spec: StageSpec) -> Manifest:
     """Seals sft.parquet (the split's problems with the traces that are kept), traces.parquet (every response), counts.json."""
     s = DistillSettings.model_validate(spec.settings)
+    s = s.model_copy(update={"teachers": tuple(_priced(t, spec.places) for t in s.teachers)})
     with open_work(spec) as work, Grader(s.grading, max(GRADERS, spec.runtime.threads)) as grader, ExitStack() as open_:
         prepare_torch(spec)
         problems = read_problems(work.input("split") / "sft.parquet")
@@ -74,6 +77,12 @@ def run(spec: StageSpec) -> Manifest:
         counts = _counts(work, problems, rows, answers, found, ranked)
         (work.out / "counts.json").write_bytes(orjson.dumps(counts, option=orjson.OPT_INDENT_2))
         return work.seal(_metrics(counts))
+
+
+def _priced(teacher: Teacher, places: Mapping[str, str]) -> Teacher:
+    """With what its endpoint charges."""
+    price = places.get(f"{PRICE}{teacher.name}")
+    return teacher.model_copy(update={"price": PriceSettings.model_validate_json(price)}) if price else teacher
 
 
 class _Found:

@@ -24,6 +24,7 @@ from vibethinker.rollout.engine import derive_seed
 from vibethinker.runs.manifest import Manifest
 from vibethinker.runs.spec import StageSpec
 from vibethinker.runs.work import Work, open_work
+from vibethinker.stages.rounds import PRICE
 from vibethinker.verifiers.grader import Grader, GraderSettings
 
 GRADERS = 2
@@ -33,7 +34,7 @@ GRADERS = 2
 def run(spec: StageSpec) -> Manifest:
     """Seals probe.parquet, rejected.jsonl (what was written and not kept, with the reason), counts.json."""
     s = spec.settings
-    price = PriceSettings.model_validate(s["price"])
+    price = PriceSettings.model_validate_json(spec.places[PRICE])
     check_writable(s["domains"])
     with open_work(spec) as work, _author(work) as author:
         examples = [p for p in read_problems(work.input("split") / "sft.parquet") if not unlabelled(p)]

@@ -17,6 +17,8 @@ from vibethinker.stages.node import Node, common, served
 
 MODEL = "model"
 """Folder of the model in the output of a stage that makes one."""
+PRICE = "price:"
+"""Place of what an endpoint charges, before a teacher's name: a price changes no response, so it is in no identity."""
 FINAL = "final"
 """Folder of the last checkpoint in an expert's output."""
 
@@ -157,13 +159,14 @@ def _distilled(profile: Profile) -> list[Node]:
         **common(profile),
     }
     places = {t.name: t.endpoint.model_dump_json() if t.endpoint else t.source for t in how.teachers}
+    places |= {f"{PRICE}{t.name}": t.price.model_dump_json() for t in how.teachers if t.endpoint}
     return [Node("traces", "distill", settings, {"split": "split", "ingest": "ingest"}, places)]
 
 
 def _teacher(teacher: TeacherSettings) -> dict[str, Any]:
     asked = {"name": teacher.name, "domains": list(teacher.domains), "sampling": teacher.sampling.model_dump()}
     if teacher.endpoint:
-        return {**asked, "endpoint": served(teacher.endpoint), "price": teacher.price.model_dump()}
+        return {**asked, "endpoint": served(teacher.endpoint)}
     return {**asked, "digest": model_digest(teacher.source, teacher.revision), "revision": teacher.revision}
 
 
@@ -173,11 +176,11 @@ def _probing_sets(profile: Profile) -> list[Node]:
     if how is None:
         return []
     settings = {
-        **how.model_dump(exclude={"endpoint"}),
+        **how.model_dump(exclude={"endpoint", "price"}),
         "endpoint": served(how.endpoint),
         "domains": dict(profile.domains),
         "ngram": profile.data.decontamination.ngram,
         **common(profile),
     }
-    places = {"endpoint": how.endpoint.model_dump_json()}
+    places = {"endpoint": how.endpoint.model_dump_json(), PRICE: how.price.model_dump_json()}
     return [Node("probing-sets", "probing", settings, {"split": "split", "ingest": "ingest"}, places)]

@@ -86,7 +86,7 @@ def test_the_recipe_writes_settings_that_the_stage_reads(bench: Bench) -> None:
     nodes = recipe(load_profile(LAB).model_copy(update=changed))
     first, second = (DistillSettings.model_validate(nodes[n].settings) for n in ("traces", "student-traces"))
     assert [bool(t.digest) for t in first.teachers] == [True, False] and first.votes and not first.potential
-    assert set(nodes["traces"].places) == {"small", "api"}
+    assert set(nodes["traces"].places) == {"small", "api", "price:api"}
     assert {t.name for t in second.teachers} | {"student"} <= set(nodes["student-traces"].inputs)
     assert second.votes is None and second.potential and not second.sources_too
 
@@ -130,7 +130,7 @@ def test_the_same_settings_give_the_same_traces_and_sources_traces_may_be_left_o
 
 
 def test_an_endpoint_costs_what_it_charges(bench: Bench) -> None:
-    price = {"prompt": 1.0, "response": 2.0}
+    price = '{"prompt": 1.0, "response": 2.0}'
     odd = {
         0: r"wrong \boxed{999}",
         5: Reply(r"\boxed{2}", finish_reason="length"),
@@ -138,7 +138,8 @@ def test_an_endpoint_costs_what_it_charges(bench: Bench) -> None:
         13: Status(400, "too spicy"),
     }
     with ChatServer(Solver(odd)) as server:
-        counts, problems, _ = run(bench.spec("paid", *endpoint(server, price=price)))
+        teachers, places = endpoint(server)
+        counts, problems, _ = run(bench.spec("paid", teachers, places | {"price:api": price}))
     api = counts["teachers"]["api"]
     assert (api["traces"], api["verified"], api["truncated"], api["refused"], api["kept"]) == (47, 45, 1, 1, 24)
     assert (api["prompt_tokens"], api["response_tokens"]) == (47, 47 * 7)

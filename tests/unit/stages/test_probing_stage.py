@@ -33,7 +33,6 @@ ADD = {
     "tests": ["assert add(1, 2) == 3", "assert add(0, 0) == 0", "assert add(-1, 1) == 0"],
 }
 SETTINGS: dict[str, Any] = {
-    "price": {"prompt": 2.0, "response": 10.0},
     "problems": 2,
     "solutions": 3,
     "temperature": 1.0,
@@ -92,7 +91,7 @@ def spec(workspace: Path, name: str, url: str, attempt: int = 1, **changes: Any)
         fingerprint=name,
         settings={**SETTINGS, **changes},
         inputs=inputs,
-        places={"endpoint": place.model_dump_json()},
+        places={"endpoint": place.model_dump_json(), "price:": '{"prompt": 2.0, "response": 10.0}'},
         folder=workspace / name,
         workspace=workspace,
         attempt=attempt,

@@ -268,6 +268,18 @@ def test_teachers_and_an_endpoints_probing_problems_come_before_the_experts() ->
     assert "http" in nodes["traces"].places["big"]
 
 
+def test_what_an_endpoint_charges_is_no_part_of_any_identity() -> None:
+    sampling = "{samples: 2, max_response_tokens: 64}"
+
+    def at(price: str) -> dict[str, str]:
+        teacher = f"{{name: big, endpoint: {ENDPOINT}, sampling: {sampling}, price: {price}}}"
+        return prints(
+            f"distillation={{teachers: [{teacher}]}}", f"probing_set={{endpoint: {ENDPOINT}, price: {price}}}"
+        )
+
+    assert at("{response: 2.0}") == at("{response: 3.0, prompt: 1.0}")
+
+
 def test_searched_weights_need_the_probing_sets() -> None:
     fuse = recipe(load_profile(LAB, ["fusion.search={candidates: 4}"]))["fuse"]
     assert fuse.inputs == {"experts": "select", "probes": "split"}
