@@ -66,11 +66,13 @@ def test_the_second_round_learns_from_hard_problems_alone(folders: dict[str, Pat
     assert (rows.loc[list(kept), "correct"] == 0).all()
 
 
-def test_what_the_weight_search_bought_was_measured_on_other_problems(folders: dict[str, Path]) -> None:
+def test_one_expert_has_one_weighting_and_it_is_measured_on_problems_held_out(folders: dict[str, Path]) -> None:
+    """Several candidates: tests/unit/stages/test_fuse_stage.py."""
     fusion = read(folders["fuse"] / "fusion.json")
-    assert len(fusion["search"]["candidates"]) == 3
+    assert fusion["weights"] == {"algebra": 1.0}
+    (only,) = fusion["search"]["candidates"]
+    assert only["weights"] == fusion["weights"]
     assert set(fusion["search"]["held_out"]) == {"problems", "uniform", "chosen", "difference"}
-    assert sum(fusion["weights"].values()) == pytest.approx(1)
 
 
 def test_the_student_learnt_from_the_rl_checkpoints_verified_traces(folders: dict[str, Path]) -> None:

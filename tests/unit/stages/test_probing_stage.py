@@ -224,7 +224,9 @@ def test_too_few_are_refused_and_half_are_noted(workspace: Path) -> None:
             "probing set of algebra: 1 of 2 problems after 8 rounds (17 written, 0 malformed, 16 duplicate"
         )
         progress = {label: [e["done"] for e in events if e.get("label") == label] for label in LABELS}
-        assert progress == {"problems algebra": [0] + [1] * 8, "solutions algebra": [0, 1, 2, 3]}
+        assert progress["problems algebra"] == [0] + [1] * 8
+        solved = progress["solutions algebra"]  # several may be there at once
+        assert (solved[0], solved[-1]) == (0, 3) and solved == sorted(solved)
         few = spec(workspace, "few", server.url, problems=3)
         with pytest.raises(DataError, match=r"1 of 3 problems after 8 rounds .* ask a stronger model"):
             probing.run(few)
