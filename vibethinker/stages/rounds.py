@@ -12,6 +12,7 @@ from vibethinker.algorithms.fusion_weights import fusion_weights
 from vibethinker.config.distillation import TeacherSettings
 from vibethinker.config.profile import Profile
 from vibethinker.config.sft import SftSettings
+from vibethinker.errors import ConfigError
 from vibethinker.models.identity import model_digest
 from vibethinker.stages.node import Node, common, served
 
@@ -167,7 +168,12 @@ def _teacher(teacher: TeacherSettings) -> dict[str, Any]:
     asked = {"name": teacher.name, "domains": list(teacher.domains), "sampling": teacher.sampling.model_dump()}
     if teacher.endpoint:
         return {**asked, "endpoint": served(teacher.endpoint)}
-    return {**asked, "digest": model_digest(teacher.source, teacher.revision), "revision": teacher.revision}
+    try:
+        digest = model_digest(teacher.source, teacher.revision)
+    except ConfigError as error:
+        field = f"distillation.teachers[{teacher.name}].source"
+        raise ConfigError(str(error).replace("base.source", field)) from error
+    return {**asked, "digest": digest, "revision": teacher.revision}
 
 
 def _probing_sets(profile: Profile) -> list[Node]:

@@ -268,6 +268,12 @@ def test_teachers_and_an_endpoints_probing_problems_come_before_the_experts() ->
     assert "http" in nodes["traces"].places["big"]
 
 
+def test_a_teacher_that_is_not_there_is_named() -> None:
+    teacher = "{name: small, source: /nowhere, sampling: {samples: 2, max_response_tokens: 64}}"
+    with pytest.raises(ConfigError, match=r"distillation\.teachers\[small\]\.source '/nowhere' is not a folder"):
+        prints(f"distillation={{teachers: [{teacher}]}}")
+
+
 def test_what_an_endpoint_charges_is_no_part_of_any_identity() -> None:
     sampling = "{samples: 2, max_response_tokens: 64}"
 
