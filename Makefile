@@ -13,7 +13,7 @@ PEERS := .venv/peers
 demo: .venv/run  ## the whole recipe on a tiny model, end to end, on CPU
 	$(BIN)/vibethinker run tiny
 
-test: .venv/dev $(PEERS)/installed  ## all tests but the slow ones, the demonstration's run among them (about 30 minutes)
+test: .venv/dev $(PEERS)/installed  ## all tests but the slow ones, the demonstration's run among them (about 35 minutes)
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: .venv/dev $(PEERS)/installed  ## also the slow ones: random kills, outages, Chromium, vLLM (an hour more)

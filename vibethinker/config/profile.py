@@ -55,7 +55,7 @@ class Profile(RunSettings):
     demonstration: bool = False
     """Where no sandbox for code is to be had, run the maths part instead of refusing."""
     domains: dict[DomainName, VerifierName] = Field(min_length=1)
-    """Domain -> verifier (`maths` or `code`); one expert is trained per domain."""
+    """Domain -> verifier (`maths`, `choice` or `code`); one expert is trained per domain."""
     base: BaseSettings
     """Start of the recipe."""
     data: DataSettings
